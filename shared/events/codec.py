@@ -1,0 +1,144 @@
+"""Events to structured CloudEvents JSON and back, exact both ways."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from shared.events import vocabulary as v
+from shared.events.bodies import BODIES
+from shared.events.event import Event
+
+PREFIX: Final = "cxloop."
+SUFFIX: Final = ".v1"
+
+
+class EventError(ValueError):
+    """The bytes are no event of this version. `where` is a JSON pointer, `why` a reason without data."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where or '/'}: {why}")
+        self.where = where
+        self.why = why
+
+
+class NewerVersionError(EventError):
+    """The type carries a version that this reader does not know yet: keep it for after the upgrade."""
+
+
+class _Data(msgspec.Struct, frozen=True, omit_defaults=True):
+    body: msgspec.Raw
+    identifiers: tuple[str, ...] = ()
+    account: str | None = None
+    stage: v.Stage | None = None
+    touchpoint: str | None = None
+    channel: v.Channel | None = None
+    region: str | None = None
+    language: str | None = None
+    persona: str | None = None
+    area: str | None = None
+    initiative: v.Initiative | None = None
+    actor: v.Actor | None = None
+    url: str | None = None
+    revision: int = 0
+    native: dict[str, Any] | None = None
+
+
+class _Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
+    id: str
+    source: str
+    type: str
+    time: datetime
+    recordedtime: datetime
+    data: _Data
+    specversion: str = ""
+    datacontenttype: str = ""
+    senderid: str | None = None
+
+
+_DATA_FIELDS: Final = tuple(name for name in _Data.__struct_fields__ if name != "body")
+_encoder: Final = msgspec.json.Encoder()
+_envelope: Final = msgspec.json.Decoder(_Envelope)
+_bodies: Final = {name: msgspec.json.Decoder(body) for name, body in BODIES.items()}
+
+
+def full_type(short: str) -> str:
+    """`ticket.opened` → `cxloop.ticket.opened.v1`."""
+    return f"{PREFIX}{short}{SUFFIX}"
+
+
+def short_type(full: str) -> str:
+    """The inverse of `full_type`. Raises EventError for an unknown type, NewerVersionError for a later version."""
+    stem, _, version = full.rpartition(".v")
+    short = stem.removeprefix(PREFIX)
+    if not stem.startswith(PREFIX) or not version.isdecimal() or short not in BODIES:
+        raise EventError("/type", "unknown event type")
+    if version != "1":
+        raise NewerVersionError(
+            "/type", f"version {version[:4]} is newer than this reader, which knows version 1"
+        )
+    return short
+
+
+def encode(event: Event) -> bytes:
+    """The event as a structured CloudEvent, UTF-8 JSON."""
+    data = _Data(
+        body=msgspec.Raw(_encoder.encode(event.body)),
+        **{name: getattr(event, name) for name in _DATA_FIELDS},
+    )
+    return _encoder.encode(
+        _Envelope(
+            specversion="1.0",
+            id=event.id,
+            source=event.source,
+            type=full_type(event.type),
+            time=event.time,
+            recordedtime=event.recorded,
+            datacontenttype="application/json",
+            senderid=event.sender_id,
+            data=data,
+        )
+    )
+
+
+def decode(raw: bytes) -> Event:
+    """The inverse of `encode`. Raises EventError; never anything else for any byte string."""
+    try:
+        envelope = _envelope.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise EventError(_pointer(error), _reason(error)) from None
+    short = short_type(envelope.type)
+    try:
+        body = _bodies[short].decode(envelope.data.body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise EventError("/data/body" + _pointer(error), _reason(error)) from None
+    if envelope.time.tzinfo is None or envelope.recordedtime.tzinfo is None:
+        raise EventError("/time", "an instant carries an offset")
+    try:
+        time, recorded = envelope.time.astimezone(UTC), envelope.recordedtime.astimezone(UTC)
+    except OverflowError:
+        raise EventError("/time", "outside the years 1 to 9999") from None
+    data = {name: getattr(envelope.data, name) for name in _DATA_FIELDS}
+    return Event(
+        id=envelope.id,
+        source=envelope.source,
+        type=short,
+        time=time,
+        recorded=recorded,
+        sender_id=envelope.senderid,
+        body=body,
+        **data,
+    )
+
+
+def _pointer(error: BaseException) -> str:
+    """msgspec's `$.a.b[0]` as a JSON pointer."""
+    _, _, path = str(error).partition(" - at `$")
+    path = path.rstrip("`").replace("[", ".").replace("]", "")
+    return path.replace(".", "/") if path else ""
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).partition(" - at `")[0] if isinstance(error, msgspec.MsgspecError) else "not readable"
