@@ -70,7 +70,7 @@ def full_type(short: str) -> str:
 
 
 def short_type(full: str) -> str:
-    """The inverse of `full_type`. Raises EventError for an unknown type, NewerVersionError for a later version."""
+    """The inverse of `full_type`. Raises EventError (unknown type) or NewerVersionError (later version)."""
     stem, _, version = full.rpartition(".v")
     short = stem.removeprefix(PREFIX)
     if not stem.startswith(PREFIX) or not version.isdecimal() or short not in BODIES:
