@@ -1,0 +1,1 @@
+"""The command `cxloop`: starts the parts and services, and talks to them over HTTP."""
