@@ -1,0 +1,1 @@
+"""ingest: receive, verify, normalise, publish."""

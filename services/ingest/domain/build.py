@@ -1,0 +1,165 @@
+"""From what a sender read to a canonical event: deterministic id, identifiers, defaults, limits, masking."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypedDict, Unpack
+
+import msgspec
+from msgspec import UNSET
+
+from services.ingest.domain.masking import mask
+from services.ingest.domain.sender import Delivery, Element, SourceConfig, Unreadable
+from shared.events import Body, Event, natural_key
+from shared.events import bodies as b
+from shared.events import vocabulary as v
+from shared.events.identifiers import IdentifierError, normalise, ordered
+from shared.events.ids import webhook_event_id
+from shared.events.rejections import Reason
+
+MAX_IDENTIFIERS: Final = 20
+MAX_TEXT_BYTES: Final = 64 * 1024
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_AHEAD: Final = timedelta(hours=24)
+NOBODY_NEEDED: Final = frozenset(("survey", "review", "mention", "usage"))
+"""Nouns whose events may name nobody: they then count in reports only."""
+
+_FREE_TEXT: Final = ("subject", "text", "comment", "reason", "title", "note", "query", "wording")
+_DEFAULTED: Final = (
+    "account",
+    "stage",
+    "touchpoint",
+    "channel",
+    "region",
+    "language",
+    "persona",
+    "area",
+    "initiative",
+)
+_canonical: Final = msgspec.json.Encoder(order="sorted")
+
+
+class Context(TypedDict, total=False):
+    """What an event says besides its body. Absent, None and blank mean that the sender did not say."""
+
+    account: str | None
+    stage: v.Stage | None
+    touchpoint: str | None
+    channel: v.Channel | None
+    region: str | None
+    language: str | None
+    persona: str | None
+    area: str | None
+    initiative: v.Initiative | None
+    actor: v.Actor | None
+    url: str | None
+    revision: int
+    native: dict[str, Any] | None
+
+
+def make_event(
+    source: SourceConfig,
+    delivery: Delivery,
+    element: Element,
+    event_type: str,
+    body: Body,
+    *,
+    identifiers: Iterable[str | None] = (),
+    time: datetime | None = None,
+    **context: Unpack[Context],
+) -> Event:
+    """The canonical event of type `event_type` (short form, `ticket.opened`).
+
+    The id comes from the source, the sender's stable delivery id (`element.dedupe`, else a hash of the
+    element), the type and the natural key, so a resent delivery has the same id. `time` None: receipt.
+    Identifiers are normalised, broken ones dropped; None among them is allowed. The source's `defaults`
+    fill what `context` leaves open. Free text is masked and cut to 64 KiB. Raises Unreadable with all
+    reasons for a time out of range, for nobody named where somebody must be, for a body of wrong types.
+    """
+    checked = checked_body(body)
+    named, dropped = read_identifiers(one for one in identifiers if one)
+    happened = time or delivery.received_at
+    reasons = list(time_reasons(happened, delivery.received_at))
+    if not named and not context.get("account") and somebody_needed(event_type, checked):
+        reasons += dropped or [Reason("nobody", "/identifiers", "no identifier says who this is about")]
+    if reasons:
+        raise Unreadable.of(tuple(reasons))
+    fields: dict[str, Any] = {k: value for k, value in context.items() if value not in (None, "")}
+    for name in _DEFAULTED:
+        if name not in fields and source.defaults.get(name):
+            fields[name] = source.defaults[name]
+    # A status without the sender's time has the receipt in its natural key; the id must not.
+    key = natural_key(event_type, checked, time or EARLIEST, "")
+    return Event(
+        id=webhook_event_id(source.uri, element.dedupe or fingerprint(element.value), event_type, key),
+        source=source.uri,
+        type=event_type,
+        time=happened,
+        recorded=delivery.received_at,
+        body=cleaned(checked),
+        identifiers=named,
+        sender_id=element.dedupe,
+        **fields,
+    )
+
+
+def fingerprint(value: object) -> str:
+    """Hash of an element in canonical form (sorted keys), the same for a resent one."""
+    return hashlib.sha256(_canonical.encode(value)).hexdigest()
+
+
+def checked_body(body: Body) -> Body:
+    """The body, its field types and limits verified. Raises Unreadable."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(body), type(body))
+    except msgspec.ValidationError as error:
+        why, _, path = str(error).partition(" - at `$")
+        raise Unreadable("/body" + path.rstrip("`").replace(".", "/"), why, "bad_field") from None
+
+
+def read_identifiers(given: Iterable[str]) -> tuple[tuple[str, ...], list[Reason]]:
+    """Normalised, strongest first, at most 20; and why the others were dropped (never the value)."""
+    good: list[str] = []
+    reasons: list[Reason] = []
+    for index, identifier in enumerate(given):
+        try:
+            good.append(normalise(identifier))
+        except IdentifierError as error:
+            reasons.append(Reason("bad_identifier", f"/identifiers/{index}", str(error)))
+    return ordered(good)[:MAX_IDENTIFIERS], reasons
+
+
+def time_reasons(time: datetime, received_at: datetime) -> list[Reason]:
+    """Why a time cannot be meant: more than 24 h ahead of the receipt, or before the year 2000."""
+    if time > received_at + MAX_AHEAD:
+        return [Reason("bad_time", "/time", "more than 24 hours ahead")]
+    if time < EARLIEST:
+        return [Reason("bad_time", "/time", "before the year 2000")]
+    return []
+
+
+def somebody_needed(event_type: str, body: Body) -> bool:
+    """False where an event may name nobody: reports, retractions, and what leads to a known interaction."""
+    noun = event_type.partition(".")[0]
+    if noun in NOBODY_NEEDED or isinstance(body, b.EventRetracted | b.CouncilActed):
+        return False
+    return not (getattr(body, "interaction", None) or getattr(body, "about", None))
+
+
+def cleaned(body: Body) -> Body:
+    """The body with free texts masked and cut; the same object where nothing changed."""
+    changes: dict[str, str] = {}
+    for name in _FREE_TEXT:
+        found = getattr(body, name, UNSET)
+        if isinstance(found, str) and (clean := clip(mask(found))) != found:
+            changes[name] = clean
+    return msgspec.structs.replace(body, **changes) if changes else body
+
+
+def clip(text: str, limit: int = MAX_TEXT_BYTES) -> str:
+    """At most `limit` bytes of UTF-8, cut between characters."""
+    if len(text) * 4 <= limit:
+        return text
+    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
