@@ -35,7 +35,7 @@ async def written(client: httpx.AsyncClient, services: Services, data_dir: Path)
 
 
 async def _open_alerts(client: httpx.AsyncClient, services: Services) -> list[dict[str, Any]]:
-        url = f"{services.alerts}/v1/alerts?state=open&limit=200"
+    url = f"{services.alerts}/v1/alerts?state=open&limit=200"
     answer = (await client.get(url)).raise_for_status()
     items: list[dict[str, Any]] = answer.json()["items"]
     return sorted(items, key=lambda a: (_GRAVITY[a["severity"]], -(a["customer"].get("value") or 0)))

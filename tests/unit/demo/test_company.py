@@ -1,6 +1,7 @@
 """The demo company is reproducible and its history lies in the past."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from services.demo.company import HISTORY_DAYS, PEOPLE, REGIONS, found, midnight
 from services.demo.history import history
@@ -24,7 +25,7 @@ def test_it_is_as_large_as_promised() -> None:
 
 def test_history_is_past_ordered_and_from_every_tool() -> None:
     posts = history(COMPANY)
-    assert all(a.at <= b.at for a, b in zip(posts, posts[1:], strict=False))
+    assert all(a.at <= b.at for a, b in pairwise(posts))
     assert posts[-1].at < COMPANY.today
     assert {p.source for p in posts} == set(VENDORS)
     recent = [p for p in posts if p.source in ("desk", "chat")]
