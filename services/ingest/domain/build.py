@@ -158,6 +158,12 @@ def cleaned(body: Body) -> Body:
     return msgspec.structs.replace(body, **changes) if changes else body
 
 
+def free_text_bytes(body: Body) -> int:
+    """UTF-8 bytes of all free text together."""
+    found = (getattr(body, name, UNSET) for name in _FREE_TEXT)
+    return sum(len(one.encode("utf-8", "replace")) for one in found if isinstance(one, str))
+
+
 def clip(text: str, limit: int = MAX_TEXT_BYTES) -> str:
     """At most `limit` bytes of UTF-8, cut between characters."""
     if len(text) * 4 <= limit:
