@@ -82,8 +82,8 @@ class Evidence(NamedTuple):
 class Fold(NamedTuple):
     """All that one episode contributes at one `now`.
 
-    `live`: the fold depends on now, so it is evaluated again at each read and never summed up; otherwise it is
-    settled. `next_at`: when a live fold changes its form (a deadline, giving up), if known. `days`: the
+    `live`: the fold depends on now, so it is evaluated again at each read and never summed up; otherwise
+    it is settled. `next_at`: when a live fold changes its form (a deadline, giving up), if known. `days`: the
     day number since 2000-01-01 UTC of each of the customer's own signs of life. `weighs_at`: the time at
     which the episode counts as one piece of evidence, health and relationship apart, None if it does not.
     `respondents`: identifiers' leaves that answered a survey in it.
