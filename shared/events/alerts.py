@@ -22,6 +22,8 @@ AlertState = Literal[
     "merged",
 ]
 Severity = Literal["low", "medium", "high", "urgent"]
+Driver = Literal["experience", "renewal", "silence", "advocacy"]
+"""What an alert is about: a customer has at most one open alert for each."""
 AlertVerb = Literal[
     "opened",
     "acknowledged",
@@ -109,4 +111,6 @@ class Alert(msgspec.Struct, frozen=True):
     history: tuple[HistoryEntry, ...]
     version: int
     rules: tuple[str, ...] = ()
+    """Every rule that fired for it, the gravest first; `rule` is the first of them."""
+    driver: Driver = "experience"
     merged_into: str | None = None

@@ -96,6 +96,10 @@ class AppliedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     scale: tuple[float, float] | None = None
     x: float | None = None
     """The answer on the ideal's scale, 0 worst to 1 best."""
+    key: str | None = None
+    """The natural key, scoped by source: equal for all versions of one statement."""
+    replaces: tuple[str, ...] = ()
+    """Ids of the events whose statement this one revises, retracts or removes."""
 
 
 class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
