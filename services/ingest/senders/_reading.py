@@ -1,0 +1,66 @@
+"""What several senders read alike: two required things with all reasons, priorities, ids that mean nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar, cast
+
+from services.ingest.domain.parsing import text
+from services.ingest.domain.sender import SourceConfig, Unreadable
+from shared.events import vocabulary as v
+
+A = TypeVar("A")
+B = TypeVar("B")
+_PRIORITIES: Final = {
+    "low": "low",
+    "normal": "normal",
+    "medium": "normal",
+    "high": "high",
+    "priority": "high",
+    "urgent": "urgent",
+}
+
+
+def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Both values; raises Unreadable with the reasons of both where both fail. Nests for more."""
+    try:
+        one = first()
+    except Unreadable as refusal:
+        try:
+            second()
+        except Unreadable as other:
+            raise Unreadable.of(refusal.reasons + other.reasons) from None
+        raise
+    return one, second()
+
+
+def priority(value: object, *path: str | int) -> v.Priority | None:
+    """low, normal, high or urgent in any spelling of case; None for everything else."""
+    return cast("v.Priority | None", _PRIORITIES.get((text(value, *path) or "").lower()))
+
+
+def prefixed(scheme: str, value: str | None) -> str | None:
+    """`scheme:value`, None without a value."""
+    return f"{scheme}:{value}" if value else None
+
+
+def scoped(make: Callable[[str], str], value: str | None, nobody: Iterable[str] = ()) -> str | None:
+    """The sender's id as an identifier (`make` is `source.user`, `.person` or `.org`); None for nobody."""
+    return make(value) if value and value not in nobody else None
+
+
+def web_url(value: str | None) -> str | None:
+    """An http(s) link; vendors that leave the scheme out mean https. None for anything else."""
+    if not value:
+        return None
+    if value.startswith(("https://", "http://")):
+        return value
+    host = value.partition("/")[0]
+    return f"https://{value}" if "." in host and ":" not in host and " " not in value else None
+
+
+def customer_of(source: SourceConfig, sender_id: str | None) -> str | None:
+    """A billing customer: an organisation, unless the source says that its customers are persons."""
+    if source.settings.get("customers_are") == "person":
+        return scoped(source.person, sender_id)
+    return scoped(source.org, sender_id)
