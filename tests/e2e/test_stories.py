@@ -82,16 +82,21 @@ def test_one_bad_ticket_hardly_touches_five_loyal_years(loop: Loop, names: Names
     subscription = {"subscription": f"{names[0]}-s", "period_end": instant(start + year)}
     loop.event("subscription.started", names, subscription, start, actor="customer")
     for n in range(1, 5):
-        body = subscription | {"period_end": instant(start + (n + 1) * year)}
-        loop.event("subscription.renewed", names, body, start + n * year, actor="customer")
+        renewal = subscription | {"period_end": instant(start + (n + 1) * year)}
+        loop.event("subscription.renewed", names, renewal, start + n * year, actor="customer")
     for n in range(2):
-        body = {"referral": f"{names[0]}-r{n}", "existing_customer": False}
+        body: Json = {"referral": f"{names[0]}-r{n}", "existing_customer": False}
         loop.event("referral.made", names, body, ago(days=200 + 100 * n), actor="customer")
     before = scores(loop, names, good_customer(loop, names, ago(days=1)))
     interaction = {"interaction": f"{names[0]}-bad"}
     loop.event("ticket.opened", names, interaction | {"priority": "high"}, ago(days=4), actor="customer")
-    body = {"message": "m", "author": "customer", "public": True, "text": "This is awful and frustrating."}
-    loop.event("ticket.message", names, interaction | body, ago(days=1), actor="customer")
+    said: Json = {
+        "message": "m",
+        "author": "customer",
+        "public": True,
+        "text": "This is awful and frustrating.",
+    }
+    loop.event("ticket.message", names, interaction | said, ago(days=1), actor="customer")
     after = scores(loop, names, survey(loop, names, "bad", "csat", 1, ago(hours=1)))
     assert before["health"]["value"] - after["health"]["value"] > 10
     assert before["relationship"]["value"] - after["relationship"]["value"] < 5
