@@ -1,0 +1,1 @@
+"""SQL of ingest: sources, spool, rejected deliveries."""
