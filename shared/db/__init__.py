@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, migrations, the transactional outbox and its relay."""

@@ -1,0 +1,161 @@
+"""The app every service is built on, and the process it runs in."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import Lifespan
+
+from shared.runtime.edge import EdgeMiddleware
+from shared.runtime.errors import install_problems
+from shared.runtime.health import Health
+from shared.runtime.logging import configure_logging
+from shared.runtime.metrics import metrics_app
+from shared.runtime.settings import ServiceSettings
+from shared.runtime.supervisor import EXIT_CODE, Tasks, measure_loop_lag
+from shared.runtime.telemetry import TelemetryMiddleware
+from shared.runtime.tracing import TraceMiddleware
+
+log = structlog.get_logger()
+
+TASKS_DEADLINE_S = 5.0
+KEEP_ALIVE_S = 75
+"""Longer than the 60 s of usual load balancers, so that they, not we, end idle connections."""
+
+
+def create_app(
+    title: str,
+    description: str,
+    settings: ServiceSettings,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    routers: Sequence[APIRouter],
+    *,
+    raw_paths: tuple[str, ...] = (),
+    openapi_paths: dict[str, Any] | None = None,
+) -> FastAPI:
+    """An app with problems, traces, metrics, health and a complete OpenAPI.
+
+    `app.state` gets `settings`, `health` and `tasks`; the service itself sets `api_keys`. `lifespan` is
+    entered before requests are served; tasks started with `app.state.tasks.start(name, coroutine)` end
+    before it is left. Bodies under `raw_paths` are not looked at (raw ASGI endpoints, documented by
+    `openapi_paths`, an OpenAPI `paths` object).
+    """
+    health = Health()
+    tasks = Tasks(health)
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=version("cxloop"),
+        lifespan=_with_tasks(lifespan, tasks),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.settings = settings
+    app.state.health = health
+    app.state.tasks = tasks
+    for router in routers:
+        app.include_router(router)
+    app.include_router(health.router())
+    app.add_route("/metrics", metrics_app, include_in_schema=False)
+    install_problems(app)
+    _add_paths(app, openapi_paths or {})
+    # The last added is the outermost; what a service adds later still lies inside telemetry's net,
+    # because that net is put around the finished stack.
+    app.add_middleware(EdgeMiddleware, raw_paths=raw_paths)
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: TraceMiddleware(TelemetryMiddleware(build()))  # type: ignore[method-assign]
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _add_paths(app: FastAPI, paths: dict[str, Any]) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document.setdefault("paths", {}).update(paths)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _with_tasks(
+    inner: Callable[[FastAPI], AbstractAsyncContextManager[None]], tasks: Tasks
+) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with inner(app):
+            tasks.start("loop-lag", measure_loop_lag())
+            try:
+                yield
+            finally:
+                await tasks.aclose(TASKS_DEADLINE_S)
+
+    return lifespan
+
+
+class _Server(uvicorn.Server):
+    """Ends within its grace, even when something in it hangs."""
+
+    def __init__(self, config: uvicorn.Config, grace_s: float) -> None:
+        super().__init__(config)
+        self._grace_s = grace_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        limit = self._grace_s + 2 * TASKS_DEADLINE_S
+        timer = threading.Timer(limit, _leave_hard)
+        timer.daemon = True
+        timer.start()
+        await super().shutdown(sockets)
+        timer.cancel()
+
+
+def _leave_hard() -> None:
+    log.error("shutdown hangs, leaving hard")
+    os._exit(EXIT_CODE)
+
+
+def run(app_factory: Callable[[], FastAPI], settings: ServiceSettings, service: str = "cxloop") -> NoReturn:
+    """Serves until SIGTERM or SIGINT, then drains. Exit code 0, or 70 when a background task died."""
+    configure_logging(service, settings.log_level, settings.log_format)
+    app = app_factory()
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
+    )
+    server = _Server(config, settings.shutdown_grace_s)
+    tasks: Tasks = app.state.tasks
+    tasks.on_failure = lambda: setattr(server, "should_exit", True)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again after its drain, towards whatever was set before: nothing.
+        signal.signal(signum, lambda *_: None)
+    server.run()
+    sys.exit(EXIT_CODE if tasks.failed or not server.started else 0)
