@@ -77,6 +77,9 @@ class Evidence(NamedTuple):
     bad: Nano
     event: str
     open: bool = False
+    what: str = ""
+    """Of INTENT alone: which one (`cancel_scheduled`, `payment_failed`, …); its `bad` is in log-odds,
+    its `good` 0. An open `cancel_scheduled` lifts the risk to the policy's floor until it is revoked."""
 
 
 class Fold(NamedTuple):
