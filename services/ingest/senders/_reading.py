@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from services.ingest.domain.parsing import text
 from services.ingest.domain.sender import SourceConfig, Unreadable
@@ -57,6 +57,11 @@ def web_url(value: str | None) -> str | None:
         return value
     host = value.partition("/")[0]
     return f"https://{value}" if "." in host and ":" not in host and " " not in value else None
+
+
+def guessed(source: SourceConfig, name: str, guess: str) -> Any:  # noqa: ANN401 - a word of a closed list
+    """Our guess about a vendor's events, such as the stage; None where the source's defaults know better."""
+    return None if source.defaults.get(name) else guess
 
 
 def customer_of(source: SourceConfig, sender_id: str | None) -> str | None:

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from services.ingest.domain.build import Context, make_event
 from services.ingest.domain.parsing import dig, flag, iso, mapping, need, plain_text, text, texts
 from services.ingest.domain.sender import Delivery, Element, Ignored, Outcome, SourceConfig, Unreadable
-from services.ingest.senders._reading import both, priority, scoped, web_url
+from services.ingest.senders._reading import both, guessed, priority, scoped, web_url
 from services.ingest.senders._zendesk_triggers import CHANNELS, STATUSES, answered
 from shared.events import Body, Event
 from shared.events import bodies as b
@@ -56,7 +56,7 @@ class Ticket(NamedTuple):
             "channel": CHANNELS.get(via),
             "actor": self.actor,
             "url": ticket_url(self.source, self.id),
-            "stage": "support",
+            "stage": guessed(self.source, "stage", "support"),
         }
         context.update(more)
         return make_event(

@@ -12,10 +12,10 @@ from typing import Any, Final, cast
 
 from msgspec import UNSET
 
-from services.ingest.domain.build import fingerprint, make_event
+from services.ingest.domain.build import Context, fingerprint, make_event
 from services.ingest.domain.parsing import dig, flag, iso, number, plain_text, text
 from services.ingest.domain.sender import Delivery, Element, Ignored, Outcome, SourceConfig, Unreadable
-from services.ingest.senders._reading import both, prefixed, priority, scoped, web_url
+from services.ingest.senders._reading import both, guessed, prefixed, priority, scoped, web_url
 from shared.events import Body
 from shared.events import bodies as b
 from shared.events import vocabulary as v
@@ -96,27 +96,29 @@ def read_trigger(element: Element, delivery: Delivery, source: SourceConfig) -> 
     if isinstance(body, Ignored):
         return body
     author = body.author if isinstance(body, b.InteractionMessage) else None
-    event = make_event(
-        source,
-        delivery,
-        element,
-        "survey.answered" if kind == "ticket.rated" else kind,
-        body,
-        time=_changed_at(value),
-        identifiers=(
-            prefixed("user", at(value, "requester", "external_id")),
-            prefixed("email", at(value, "requester", "email")),
-            scoped(source.user, at(value, "requester", "id"), ("0",)),
-            scoped(source.org, at(value, "organization", "id"), ("0",)),
-        ),
-        account=at(value, "organization", "external_id"),
-        channel=CHANNELS.get((at(value, "ticket", "via") or "").lower()),
-        language=_language(at(value, "requester", "language")),
-        actor="customer" if kind == "ticket.rated" else author,
-        url=web_url(at(value, "ticket", "url")),
-        stage="support",
+    context: Context = {
+        "account": at(value, "organization", "external_id"),
+        "channel": CHANNELS.get((at(value, "ticket", "via") or "").lower()),
+        "language": _language(at(value, "requester", "language")),
+        "actor": "customer" if kind == "ticket.rated" else author,
+        "url": web_url(at(value, "ticket", "url")),
+        "stage": guessed(source, "stage", "support"),
+    }
+    named = (
+        prefixed("user", at(value, "requester", "external_id")),
+        prefixed("email", at(value, "requester", "email")),
+        scoped(source.user, at(value, "requester", "id"), ("0",)),
+        scoped(source.org, at(value, "organization", "id"), ("0",)),
     )
-    return [event]
+    told: list[tuple[str, Body]] = [("survey.answered" if kind == "ticket.rated" else kind, body)]
+    name = at(value, "requester", "name")
+    if kind == "ticket.opened" and name:
+        told.append(("customer.identified", b.CustomerIdentified(name=name)))
+    when = _changed_at(value)
+    return [
+        make_event(source, delivery, element, what, one, time=when, identifiers=named, **context)
+        for what, one in told
+    ]
 
 
 def at(value: object, group: str, name: str) -> str | None:

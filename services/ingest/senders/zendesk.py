@@ -28,7 +28,7 @@ from services.ingest.domain.sender import (
     Verdict,
 )
 from services.ingest.domain.signatures import REPLAY_WINDOW, any_matches, hmac_base64
-from services.ingest.senders._reading import both, prefixed, scoped
+from services.ingest.senders._reading import both, guessed, prefixed, scoped
 from services.ingest.senders._zendesk_tickets import NOBODY, READERS, read_ticket, ticket_url
 from services.ingest.senders._zendesk_triggers import TEMPLATE, read_trigger
 from shared.events import bodies as b
@@ -114,7 +114,7 @@ def _messaging(element: Element, delivery: Delivery, source: SourceConfig, verb:
         identifiers=(scoped(source.user, who, NOBODY),) if author == "customer" else (),
         actor=author,
         channel="messaging",
-        stage="support",
+        stage=guessed(source, "stage", "support"),
         url=ticket_url(source, interaction),
     )
     return [event]
