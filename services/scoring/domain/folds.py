@@ -27,6 +27,7 @@ def pack_fold(fold: Fold) -> bytes:
         out.sint(row.good)
         out.sint(row.bad)
         out.text(row.event)
+        out.text(row.what)
     out.uint(len(fold.days))
     for day in fold.days:
         out.sint(day)
@@ -47,7 +48,9 @@ def unpack_fold(raw: bytes) -> Fold:
     for _ in range(source.uint()):
         head = source.uint()
         at, good, bad = source.sint(), source.sint(), source.sint()
-        evidence.append(Evidence(SIGNALS[head >> 1], at, good, bad, source.text(), bool(head & 1)))
+        evidence.append(
+            Evidence(SIGNALS[head >> 1], at, good, bad, source.text(), bool(head & 1), source.text())
+        )
     days = tuple(source.sint() for _ in range(source.uint()))
     respondents = tuple(source.text() for _ in range(source.uint()))
     source.end()

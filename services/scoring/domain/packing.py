@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
+from typing import Final
+
+_FAR: Final = 0xFFFF
 
 
 class PackError(ValueError):
@@ -27,14 +34,17 @@ class Writer:
         """Any integer, small magnitudes short."""
         self.uint(value << 1 if value >= 0 else (-value << 1) - 1)
 
-    def big(self, value: int) -> None:
-        """A long integer ≥ 0 without its low zero bits: forward-decayed sums end in hundreds of them."""
-        zeros = max((value & -value).bit_length() - 1, 0)
-        value >>= zeros
-        length = (value.bit_length() + 7) >> 3
-        self.uint(zeros)
-        self.uint(length)
-        self.raw += value.to_bytes(length, "little")
+    def bigs(self, values: Sequence[int]) -> None:
+        """Long integers ≥ 0 without their low zero bits: forward-decayed sums end in hundreds of them.
+
+        How many is the reader's to know. Two bytes say how many zero bits, two how many bytes each has.
+        """
+        zeros = [max((value & -value).bit_length() - 1, 0) for value in values]
+        stripped = [value >> zero for value, zero in zip(values, zeros, strict=True)]
+        lengths = [(value.bit_length() + 7) >> 3 for value in stripped]
+        self.raw += _shorts(zeros).tobytes()
+        self.raw += _shorts(lengths).tobytes()
+        self.raw += b"".join([v.to_bytes(n, "little") for v, n in zip(stripped, lengths, strict=True)])
 
     def text(self, value: str) -> None:
         """UTF-8, lone surrogates included; a UUID in its usual spelling takes 17 bytes."""
@@ -47,18 +57,22 @@ class Writer:
         self.raw += encoded
 
     def counts(self, multiset: Mapping[int, int]) -> None:
-        """Integers ≥ 0 with their counts > 0: ascending, as differences; a count of one is one bit."""
-        self.uint(len(multiset))
-        previous = 0
-        for value in sorted(multiset):
-            count = multiset[value]
-            step = (value - previous) << 1
-            previous = value
-            if count == 1:
-                self.uint(step)
-            else:
-                self.uint(step | 1)
-                self.uint(count)
+        """A multiset of integers ≥ 0: the least, then the steps up to the next, 0 for a repetition.
+
+        Steps are two bytes each; `_FAR` stands for that distance and says that the step goes on.
+        """
+        values = sorted(multiset)
+        if len(values) != sum(multiset.values()):
+            values = [value for value in values for _ in range(multiset[value])]
+        self.uint(len(values))
+        if not values:
+            return
+        self.uint(values[0])
+        steps = [after - before for before, after in pairwise(values)]
+        if steps and max(steps) >= _FAR:
+            steps = [part for step in steps for part in (*[_FAR] * (step // _FAR), step % _FAR)]
+        self.uint(len(steps))
+        self.raw += _shorts(steps).tobytes()
 
 
 class Reader:
@@ -93,9 +107,16 @@ class Reader:
         self._at = end
         return taken
 
-    def big(self) -> int:
-        zeros = self.uint()
-        return int.from_bytes(self._take(self.uint()), "little") << zeros
+    def bigs(self, count: int) -> list[int]:
+        zeros = _shorts(self._take(2 * count))
+        lengths = _shorts(self._take(2 * count))
+        raw = self._take(sum(lengths))
+        values = []
+        start = 0
+        for zero, length in zip(zeros, lengths, strict=True):
+            values.append(int.from_bytes(raw[start : start + length], "little") << zero)
+            start += length
+        return values
 
     def text(self) -> str:
         length = self.uint()
@@ -104,18 +125,34 @@ class Reader:
         return self._take(length - 1).decode("utf-8", "surrogatepass")
 
     def counts(self) -> dict[int, int]:
-        multiset: dict[int, int] = {}
-        value = 0
-        for _ in range(self.uint()):
-            step = self.uint()
-            value += step >> 1
-            multiset[value] = self.uint() if step & 1 else 1
+        length = self.uint()
+        if not length:
+            return {}
+        values = [self.uint()]
+        steps = _shorts(self._take(2 * self.uint()))
+        values.extend(accumulate(steps, initial=values.pop()))
+        if len(values) != length:
+            values = [
+                values[0],
+                *(value for value, step in zip(values[1:], steps, strict=True) if step != _FAR),
+            ]
+        multiset = dict.fromkeys(values, 1)
+        if len(multiset) != length:
+            multiset = dict(Counter(values))
         return multiset
 
     def end(self) -> None:
         """Raises PackError unless everything was read."""
         if self._at != len(self._raw):
             raise PackError("bytes left over")
+
+
+def _shorts(values: Iterable[int] | bytes) -> array[int]:
+    """Unsigned numbers of two bytes, little-endian on every machine."""
+    steps = array("H", values)
+    if sys.byteorder == "big":
+        steps.byteswap()
+    return steps
 
 
 def _uuid_bytes(text: str) -> bytes | None:

@@ -145,10 +145,8 @@ class State:
         for i in used:
             bitmap |= 1 << i
         out.uint(bitmap)
-        for i in used:
-            out.big(self.cells[i])
-        for total in (self.health, self.relationship, self.recent, self.usual):
-            out.big(total)
+        totals = (self.health, self.relationship, self.recent, self.usual)
+        out.bigs([*(self.cells[i] for i in used), *totals])
         out.counts(self.days)
         for marks in self._marks():
             out.counts(marks)
@@ -166,13 +164,11 @@ class State:
         if source.uint() != _FORMAT:
             raise PackError("state of another version")
         bitmap = source.uint()
-        while bitmap:
-            low = bitmap & -bitmap
-            state.cells[low.bit_length() - 1] = source.big()
-            bitmap ^= low
+        used = [i for i in range(CELLS) if bitmap >> i & 1]
+        *cells, state.health, state.relationship, state.recent, state.usual = source.bigs(len(used) + 4)
+        for i, cell in zip(used, cells, strict=True):
+            state.cells[i] = cell
         # The four totals could be summed up again from the marks below; kept, reading a state stays fast.
-        state.health, state.relationship = source.big(), source.big()
-        state.recent, state.usual = source.big(), source.big()
         state.days = source.counts()
         state.firsts = source.counts()
         state.health_marks = source.counts()
@@ -192,7 +188,7 @@ def amount(nano: int, hour: int, half_life_h: int) -> int:
 
 def add_evidence(cells: list[int], rows: Iterable[Evidence], grid: Grid, sign: int = 1) -> None:
     """Add settled rows of evidence, decayed from their full hour, to a list of sums."""
-    for signal, at, good, bad, _, _ in rows:
+    for signal, at, good, bad, *_ in rows:
         hour = hour_of(at)
         i = INDEX[signal]
         for cell, half_life in ((i, grid.slow[i >> 2]), (i + FAST, grid.fast[i >> 2])):
