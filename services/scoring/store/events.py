@@ -1,0 +1,113 @@
+"""The log of applied events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import asyncpg
+
+from services.scoring.domain.types import Applied, TextFeature
+from services.scoring.store.types import Conn, Stored
+from shared.events import decode, encode
+
+_COLUMNS = "e.body, e.applied_at, e.episode::text, e.leaf::text, e.about::text, e.target::text, e.compound, e.text_model"
+_OF_EPISODES = f"SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.episode = ANY($1::uuid[])"  # noqa: S608
+_LOOSE = f"""
+SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.leaf = ANY($1::uuid[]) AND e.episode IS NULL
+"""  # noqa: S608
+_BY_ID = f"SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.event_id = ANY($1::uuid[])"  # noqa: S608
+_CANDIDATES = """
+WITH own AS (SELECT DISTINCT episode FROM scoring.event WHERE leaf = ANY($1::uuid[]) AND episode IS NOT NULL)
+SELECT episode::text FROM own
+UNION SELECT DISTINCT episode::text FROM scoring.event
+WHERE about = ANY(SELECT episode FROM own) AND episode IS NOT NULL
+"""
+_INSERT = """
+INSERT INTO scoring.event
+  (event_id, recorded, applied_at, at, type, episode, leaf, about, target, body, compound, text_model)
+SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::text[], $6::uuid[],
+  $7::uuid[], $8::uuid[], $9::uuid[], $10::bytea[], $11::smallint[], $12::text[])
+"""
+_RETRACTIONS = """
+INSERT INTO scoring.retraction (event_id, target, source)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING
+"""
+_RETRACTING = """
+SELECT event_id::text, target::text, source FROM scoring.retraction WHERE target = ANY($1::uuid[])
+"""
+_ATTACH = """
+UPDATE scoring.event AS e SET episode = new.episode, leaf = new.leaf, target = new.target
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) AS new(event_id, episode, leaf, target)
+WHERE e.event_id = new.event_id
+"""
+
+
+class Retraction(NamedTuple):
+    event_id: str
+    target: str
+    source: str
+
+
+async def of_episodes(conn: Conn, episodes: Collection[str]) -> list[Stored]:
+    return [_stored(row) for row in await conn.fetch(_OF_EPISODES, list(episodes))]
+
+
+async def loose(conn: Conn, leaves: Collection[str]) -> list[Stored]:
+    """Events of these leaves that belong to no episode: attributes, links, actions."""
+    return [_stored(row) for row in await conn.fetch(_LOOSE, list(leaves))]
+
+
+async def by_id(conn: Conn, ids: Collection[str]) -> list[Stored]:
+    return [_stored(row) for row in await conn.fetch(_BY_ID, list(ids))]
+
+
+async def candidates(conn: Conn, leaves: Collection[str]) -> list[str]:
+    """Episodes that at any time may have belonged to these leaves."""
+    return [row[0] for row in await conn.fetch(_CANDIDATES, list(leaves))]
+
+
+async def insert(conn: Conn, rows: Sequence[Stored]) -> None:
+    await conn.execute(
+        _INSERT,
+        [r.id for r in rows],
+        [r.event.recorded for r in rows],
+        [r.applied_at for r in rows],
+        [r.event.at for r in rows],
+        [r.event.type for r in rows],
+        [r.episode for r in rows],
+        [r.leaf for r in rows],
+        [r.about for r in rows],
+        [r.target for r in rows],
+        [encode(r.event) for r in rows],
+        [r.applied.text.compound if r.applied.text else None for r in rows],
+        [r.applied.text.model if r.applied.text else None for r in rows],
+    )
+
+
+async def add_retractions(conn: Conn, rows: Sequence[Retraction]) -> None:
+    await conn.execute(
+        _RETRACTIONS, [r.event_id for r in rows], [r.target for r in rows], [r.source for r in rows]
+    )
+
+
+async def retracting(conn: Conn, targets: Collection[str]) -> list[Retraction]:
+    """Retractions that are known of these events."""
+    return [Retraction(*row) for row in await conn.fetch(_RETRACTING, list(targets))]
+
+
+async def attach(conn: Conn, placed: Sequence[Stored]) -> None:
+    """Put retractions that came before their target where the target is."""
+    await conn.execute(
+        _ATTACH,
+        [p.id for p in placed],
+        [p.episode for p in placed],
+        [p.leaf for p in placed],
+        [p.target for p in placed],
+    )
+
+
+def _stored(row: asyncpg.Record) -> Stored:
+    body, applied_at, episode, leaf, about, target, compound, model = row
+    text = None if compound is None else TextFeature(compound, model)
+    return Stored(Applied(decode(body), text), applied_at, episode, leaf, about, target)
