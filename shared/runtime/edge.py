@@ -41,7 +41,9 @@ class EdgeMiddleware:
             return
         try:
             body = await read_body(scope, receive, self._max_body)
-            if body and b"json" in header(scope, b"content-type", b"json"):
+            if body:
+                if b"json" not in header(scope, b"content-type", b"json"):
+                    raise Problem("unsupported_media_type", "send Content-Type: application/json")
                 check_json(body)
         except Problem as problem:
             await problem(scope, receive, send)

@@ -17,7 +17,8 @@ import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from starlette.types import Lifespan
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Lifespan
 
 from shared.runtime.edge import EdgeMiddleware
 from shared.runtime.errors import install_problems
@@ -63,6 +64,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        strict_content_type=False,
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
@@ -74,12 +76,21 @@ def create_app(
     app.add_route("/metrics", metrics_app, include_in_schema=False)
     install_problems(app)
     _add_paths(app, openapi_paths or {})
-    # The last added is the outermost; what a service adds later still lies inside telemetry's net,
-    # because that net is put around the finished stack.
     app.add_middleware(EdgeMiddleware, raw_paths=raw_paths)
-    build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: TraceMiddleware(TelemetryMiddleware(build()))  # type: ignore[method-assign]
+    _put_outermost(app, Middleware(TelemetryMiddleware), Middleware(TraceMiddleware))
     return app
+
+
+def _put_outermost(app: FastAPI, *middleware: Middleware) -> None:
+    """Around whatever the service adds later, too: telemetry's net lies below everything."""
+    build = app.build_middleware_stack
+
+    def build_within() -> ASGIApp:
+        for layer in middleware:
+            app.user_middleware.insert(0, layer)
+        return build()
+
+    app.build_middleware_stack = build_within  # type: ignore[method-assign]
 
 
 def _operation_id(route: APIRoute) -> str:
