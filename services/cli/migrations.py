@@ -5,32 +5,37 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from pathlib import Path
+from types import ModuleType
+
+from shared.db import migrate
 
 SERVICES = ("ingest", "scoring", "alerts")
-SHARED_SCHEMA = "cxloop"
-
-
-def entries() -> dict[str, Callable[[str], None]]:
-    """Return what brings each schema up to date, by schema, in the order to run it."""
-    found: dict[str, Callable[[str], None]] = {}
-    if _exists("shared.db.migrate"):
-        migrate = importlib.import_module("shared.db.migrate")
-        location = Path(str(migrate.__file__)).parent / "migrations"
-        found[SHARED_SCHEMA] = lambda url: migrate.upgrade(url, SHARED_SCHEMA, location)
-    for name in SERVICES:
-        if _exists(f"services.{name}.migrate"):
-            found[name] = importlib.import_module(f"services.{name}.migrate").upgrade
-    return found
-
-
-def _exists(module: str) -> bool:
-    package = module.rpartition(".")[0]
-    return importlib.util.find_spec(package) is not None and importlib.util.find_spec(module) is not None
 
 
 def upgrade_all(database_url: str, told: Callable[[str], None] = lambda _: None) -> None:
     """Bring every schema up to date; `told` hears the name of each before it starts."""
-    for schema, upgrade in entries().items():
-        told(schema)
-        upgrade(database_url)
+    told(migrate.SHARED_SCHEMA)
+    migrate.upgrade_shared(database_url)
+    for service in _services():
+        told(service.SCHEMA)
+        service.upgrade(database_url)
+
+
+def pending(database_url: str) -> list[str]:
+    """Return the migrations that wait to be applied, as schema and version."""
+    places = [(migrate.SHARED_SCHEMA, migrate.SHARED_LOCATION)]
+    places += [(service.SCHEMA, service.LOCATION) for service in _services()]
+    return [
+        f"{schema} {version}"
+        for schema, location in places
+        for version in migrate.check(database_url, schema, location)
+    ]
+
+
+def _services() -> list[ModuleType]:
+    names = [f"services.{name}" for name in SERVICES]
+    return [importlib.import_module(f"{name}.migrate") for name in names if _exists(name, f"{name}.migrate")]
+
+
+def _exists(*modules: str) -> bool:
+    return all(importlib.util.find_spec(module) is not None for module in modules)

@@ -72,6 +72,16 @@ class Parts:
             self.broker.close()
         self._lock.release()
 
+    def revive(self) -> list[str]:
+        """Start again the parts that have ended by themselves; return their names. From the main thread."""
+        revived = []
+        for name, part in (("PostgreSQL", self.postgres), ("Kafka", self.broker)):
+            if part and not part.pid:
+                part.spawn()
+                part.wait_ready()
+                revived.append(name)
+        return revived
+
     def _create(self) -> None:
         postgres, kafka = self._wanted
         logs = make_folder(self.data_dir / "logs", "the folder for logs")

@@ -19,14 +19,15 @@ from shared.parts.proc import descendants
 
 LAUNCHER = Path(__file__).with_name("launch_main.py")
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
+STDERR = 2
 
 
 @dataclass(frozen=True)
 class Plan:
     """How to start a child and how to end it.
 
-    `stop` asks it to end cleanly, `last` is for one that does not. `log` receives its output; None passes
-    ours on. `fds` stay open in it.
+    `stop` asks it to end cleanly, `last` is for one that does not. `log` receives its output; without one
+    it goes to our standard error. `fds` stay open in it.
     """
 
     argv: Sequence[str]
@@ -128,10 +129,10 @@ class Child:
 
 
 @contextlib.contextmanager
-def _output(log: Path | None) -> Iterator[BinaryIO | None]:
+def _output(log: Path | None) -> Iterator[BinaryIO | int]:
     """Open the log of a child for appending; one that grew too long is put aside first."""
     if log is None:
-        yield None
+        yield STDERR
         return
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
