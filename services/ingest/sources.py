@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.domain.sender import SourceConfig
 from services.ingest.store import sources as store
-from shared.db.engine import driver
-from shared.runtime.errors import UNAVAILABLE
+from services.ingest.store.reach import DatabaseAwayError, connection
 from shared.runtime.secrets import SecretBox, SecretError
 
 log = structlog.get_logger()
@@ -65,9 +64,9 @@ class SourceBook:
             if not force and clock() - self._read_at < FRESH_S:
                 return
             try:
-                async with asyncio.timeout(READ_DEADLINE_S), driver(self._engine) as conn:
+                async with connection(self._engine, READ_DEADLINE_S) as conn:
                     generation, rows = await store.read_all(conn)
-            except UNAVAILABLE as error:
+            except DatabaseAwayError as error:
                 raise SourcesUnavailableError from error
             self._take(rows)
             self._generation, self._read_at = generation, clock()
@@ -86,9 +85,9 @@ class SourceBook:
         if self._generation is None:
             return True
         try:
-            async with asyncio.timeout(READ_DEADLINE_S), driver(self._engine) as conn:
+            async with connection(self._engine, READ_DEADLINE_S) as conn:
                 return await store.generation(conn) != self._generation
-        except UNAVAILABLE as error:
+        except DatabaseAwayError as error:
             raise SourcesUnavailableError from error
 
     def _take(self, rows: list[store.SourceRow]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -44,7 +44,7 @@ _reasons = msgspec.json.Decoder(tuple[Reason, ...])
 _request = msgspec.json.Decoder(Request)
 
 
-async def add(conn: asyncpg.Connection[Any], rows: Sequence[Rejected], told_at: Sequence[datetime]) -> None:
+async def add(conn: asyncpg.Connection, rows: Sequence[Rejected], told_at: Sequence[datetime]) -> None:
     """Keeps them, each once: the same again renews the reasons, and is pending again if it was replayed
     before `told_at` (one per row: when the refusal was made)."""
     await conn.execute(
@@ -70,7 +70,7 @@ async def add(conn: asyncpg.Connection[Any], rows: Sequence[Rejected], told_at: 
 
 
 async def page(
-    conn: asyncpg.Connection[Any],
+    conn: asyncpg.Connection,
     limit: int,
     before: tuple[datetime, UUID] | None,
     source: str | None,
@@ -92,7 +92,7 @@ async def page(
     return [_row(row) for row in rows]
 
 
-async def get(conn: asyncpg.Connection[Any], rejected_id: UUID) -> Rejected | None:
+async def get(conn: asyncpg.Connection, rejected_id: UUID) -> Rejected | None:
     row = await conn.fetchrow(
         f"SELECT {_COLUMNS} FROM ingest.rejected WHERE id = $1",  # noqa: S608 - constants only
         rejected_id,
@@ -100,20 +100,20 @@ async def get(conn: asyncpg.Connection[Any], rejected_id: UUID) -> Rejected | No
     return None if row is None else _row(row)
 
 
-async def mark_replayed(conn: asyncpg.Connection[Any], rejected_id: UUID, at: datetime) -> None:
+async def mark_replayed(conn: asyncpg.Connection, rejected_id: UUID, at: datetime) -> None:
     await conn.execute(
         "UPDATE ingest.rejected SET state = 'replayed', replayed_at = $2 WHERE id = $1", rejected_id, at
     )
 
 
-async def renew_reasons(conn: asyncpg.Connection[Any], rejected_id: UUID, reasons: Sequence[Reason]) -> None:
+async def renew_reasons(conn: asyncpg.Connection, rejected_id: UUID, reasons: Sequence[Reason]) -> None:
     """After a replay that failed again."""
     await conn.execute(
         "UPDATE ingest.rejected SET reasons = $2 WHERE id = $1", rejected_id, msgspec.json.encode(reasons)
     )
 
 
-async def purge(conn: asyncpg.Connection[Any], keep: timedelta, limit: int = 1000) -> int:
+async def purge(conn: asyncpg.Connection, keep: timedelta, limit: int = 1000) -> int:
     """Deletes at most `limit` rows that were kept long enough; how many it were."""
     status = await conn.execute(
         "DELETE FROM ingest.rejected WHERE id IN"

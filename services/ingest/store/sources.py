@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
@@ -28,12 +28,12 @@ _COLUMNS = "id, vendor, auth, secrets, defaults::text, settings::text, created_a
 _COUNT_UP = "UPDATE ingest.source_generation SET n = n + 1"
 
 
-async def generation(conn: asyncpg.Connection[Any]) -> int:
+async def generation(conn: asyncpg.Connection) -> int:
     """Rises with every committed change of any source."""
     return int(await conn.fetchval("SELECT n FROM ingest.source_generation"))
 
 
-async def read_all(conn: asyncpg.Connection[Any]) -> tuple[int, list[SourceRow]]:
+async def read_all(conn: asyncpg.Connection) -> tuple[int, list[SourceRow]]:
     """Generation and all sources, of one snapshot."""
     rows = await conn.fetch(
         f"SELECT (SELECT n FROM ingest.source_generation) AS n, {_COLUMNS}"  # noqa: S608 - constants only
@@ -42,11 +42,12 @@ async def read_all(conn: asyncpg.Connection[Any]) -> tuple[int, list[SourceRow]]
     return rows[0]["n"], [_row(row) for row in rows if row["id"] is not None]
 
 
-async def insert(conn: asyncpg.Connection[Any], source: SourceRow) -> bool:
+async def insert(conn: asyncpg.Connection, source: SourceRow) -> bool:
     """False when the id is taken."""
     async with conn.transaction():
         done = await conn.fetchval(
-            "INSERT INTO ingest.source (id, vendor, auth, secrets, defaults, settings, created_at, updated_at)"
+            "INSERT INTO ingest.source"
+            " (id, vendor, auth, secrets, defaults, settings, created_at, updated_at)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING RETURNING id",
             *source[:3],
             list(source.secrets),
@@ -59,7 +60,7 @@ async def insert(conn: asyncpg.Connection[Any], source: SourceRow) -> bool:
     return done is not None
 
 
-async def update(conn: asyncpg.Connection[Any], source: SourceRow) -> bool:
+async def update(conn: asyncpg.Connection, source: SourceRow) -> bool:
     """Replaces everything but id, vendor and `created_at`; False when there is no such source."""
     async with conn.transaction():
         done = await conn.fetchval(
@@ -76,7 +77,7 @@ async def update(conn: asyncpg.Connection[Any], source: SourceRow) -> bool:
     return done is not None
 
 
-async def delete(conn: asyncpg.Connection[Any], source_id: str) -> bool:
+async def delete(conn: asyncpg.Connection, source_id: str) -> bool:
     """False when there is no such source."""
     async with conn.transaction():
         done = await conn.fetchval("DELETE FROM ingest.source WHERE id = $1 RETURNING id", source_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import asyncpg
 
@@ -19,7 +19,7 @@ class Spooled(NamedTuple):
     traceparent: str | None = None
 
 
-async def add(conn: asyncpg.Connection[Any], messages: Sequence[Spooled]) -> None:
+async def add(conn: asyncpg.Connection, messages: Sequence[Spooled]) -> None:
     """All of them in one statement, so all or none."""
     await conn.execute(
         "INSERT INTO ingest.spool (topic, key, value, traceparent)"
@@ -31,9 +31,7 @@ async def add(conn: asyncpg.Connection[Any], messages: Sequence[Spooled]) -> Non
     )
 
 
-async def oldest(
-    conn: asyncpg.Connection[Any], limit: int, max_bytes: int
-) -> tuple[list[int], list[Spooled]]:
+async def oldest(conn: asyncpg.Connection, limit: int, max_bytes: int) -> tuple[list[int], list[Spooled]]:
     """Ids and messages, oldest first: at least one, then as many as fit into `max_bytes`."""
     rows = await conn.fetch(
         "SELECT s.id, s.topic, s.key, s.value, s.traceparent FROM ("
@@ -48,12 +46,17 @@ async def oldest(
     ]
 
 
-async def remove(conn: asyncpg.Connection[Any], ids: Sequence[int]) -> None:
+async def remove(conn: asyncpg.Connection, ids: Sequence[int]) -> None:
     """Forgets what Kafka has acknowledged."""
     await conn.execute("DELETE FROM ingest.spool WHERE id = ANY($1::bigint[])", list(ids))
 
 
-async def backlog(conn: asyncpg.Connection[Any]) -> tuple[int, float]:
+async def is_empty(conn: asyncpg.Connection) -> bool:
+    """True when nothing waits; costs the same however much does."""
+    return not await conn.fetchval("SELECT EXISTS (SELECT FROM ingest.spool)")
+
+
+async def backlog(conn: asyncpg.Connection) -> tuple[int, float]:
     """Messages that wait, and the age of the oldest in seconds (0 when none)."""
     row = await conn.fetchrow(
         "SELECT count(*) AS n, coalesce(extract(epoch FROM now() - min(spooled_at)), 0)::float8 AS age"
@@ -62,11 +65,11 @@ async def backlog(conn: asyncpg.Connection[Any]) -> tuple[int, float]:
     return (row["n"], row["age"]) if row else (0, 0.0)
 
 
-async def try_lock(conn: asyncpg.Connection[Any]) -> bool:
+async def try_lock(conn: asyncpg.Connection) -> bool:
     """One drainer at a time, over all replicas; the lock ends with the connection."""
     return bool(await conn.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", DRAINER_LOCK))
 
 
-async def unlock(conn: asyncpg.Connection[Any]) -> None:
+async def unlock(conn: asyncpg.Connection) -> None:
     """Lets another replica drain."""
     await conn.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", DRAINER_LOCK)

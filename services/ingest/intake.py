@@ -1,0 +1,111 @@
+"""Durable before 2xx: Kafka with acks=all, else the spool in PostgreSQL, else an error for a 503."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import structlog
+from shared.bus.producer import Message, Producer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.ingest import metrics
+from services.ingest.domain.pipeline import Sealed
+from services.ingest.store import spool
+from services.ingest.store.reach import DatabaseAwayError, connection
+from shared.bus.topics import FEEDBACK
+from shared.runtime.secrets import KeyHasher
+from shared.runtime.tracing import current_traceparent, kafka_headers
+
+log = structlog.get_logger()
+
+PROBE_EVERY_S: Final = 1.0
+"""While the bus is away one request a second tries it; the others go to the spool without the wait."""
+
+
+class NotDurableError(Exception):
+    """Neither Kafka nor the spool took the events in time. Some may still arrive: ids make that harmless."""
+
+
+class Breaker:
+    """Closed while the bus works. After a failure it lets one attempt through per `PROBE_EVERY_S`."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def lets_through(self, now: float, deadline_s: float) -> bool:
+        """True for every request while closed, for one at a time while open. `now` is monotonic."""
+        if self._until is None:
+            return True
+        if now < self._until:
+            return False
+        self._until = now + deadline_s + PROBE_EVERY_S
+        return True
+
+    def failed(self, now: float) -> None:
+        self._until = now + PROBE_EVERY_S
+
+    def worked(self) -> None:
+        self._until = None
+
+
+class Deadlines(NamedTuple):
+    """Seconds for the bus and then for the spool; their sum stays below the senders' patience."""
+
+    send_s: float
+    spool_s: float
+
+
+class Intake:
+    """Makes events durable. One per process."""
+
+    def __init__(
+        self, producer: Producer, engine: AsyncEngine, hasher: KeyHasher, deadlines: Deadlines
+    ) -> None:
+        self._producer = producer
+        self._engine = engine
+        self._hasher = hasher
+        self._deadlines = deadlines
+        self.breaker = Breaker()
+
+    async def keep(self, events: Sequence[Sealed]) -> None:
+        """Returns once every event is acknowledged or spooled. Raises NotDurableError."""
+        messages = [
+            Message(FEEDBACK, self._hasher.kafka_key(one.event), one.value, kafka_headers()) for one in events
+        ]
+        await self.keep_messages(messages)
+
+    async def keep_messages(self, messages: Sequence[Message]) -> None:
+        """The same for messages that are ready, such as one that is replayed."""
+        if not messages:
+            return
+        with metrics.durable_seconds.time():
+            left = await self._send(messages)
+            metrics.sent.inc(len(messages) - len(left))
+            if left:
+                await self._spool(left)
+
+    async def _send(self, messages: Sequence[Message]) -> list[Message]:
+        """Those that Kafka did not acknowledge in time."""
+        clock = asyncio.get_running_loop().time
+        if not self.breaker.lets_through(clock(), self._deadlines.send_s):
+            return list(messages)
+        results = await self._producer.send_many(messages, self._deadlines.send_s)
+        left = [message for message, failed in zip(messages, results, strict=True) if failed is not None]
+        if left:
+            self.breaker.failed(clock())
+        else:
+            self.breaker.worked()
+        return left
+
+    async def _spool(self, messages: Sequence[Message]) -> None:
+        traceparent = current_traceparent()
+        rows = [spool.Spooled(one.topic, one.key, one.value, traceparent) for one in messages]
+        try:
+            async with connection(self._engine, self._deadlines.spool_s) as conn:
+                await spool.add(conn, rows)
+        except DatabaseAwayError as error:
+            metrics.not_durable.inc()
+            raise NotDurableError from error
+        metrics.spooled.inc(len(rows))
