@@ -9,6 +9,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -32,27 +33,52 @@ def mailbox() -> Iterator[Mailbox]:
 @pytest.fixture(scope="session")
 def embedded(parts_dir: Path, mailbox: Mailbox) -> Iterator[Loop]:
     """`cxloop up --json --no-demo`, as a user starts it."""
+    with up(parts_dir / "embedded", {"CXLOOP_SMTP_URL": mailbox.url}, "--no-demo") as loop:
+        yield loop
+
+
+@pytest.fixture(scope="session")
+def demo_dir(parts_dir: Path) -> Path:
+    return parts_dir / "demo"
+
+
+@pytest.fixture(scope="session")
+def demo(demo_dir: Path) -> Iterator[Loop]:
+    """`cxloop up --json` with the demo company, its history loaded."""
+    with up(demo_dir, {}) as loop:
+        state = demo_dir / "demo.json"
+        eventually(lambda: state.exists() and json.loads(state.read_text())["won_back"], "the demo", 200)
+        yield loop
+
+
+@contextmanager
+def up(folder: Path, settings: dict[str, str], *options: str) -> Iterator[Loop]:
+    """The embedded run on its own parts and ports; ended as a user ends it, which must be clean."""
     base = free_ports(4)[0]
-    command = [sys.executable, "-m", "services.cli.main", "up", "--json", "--no-demo"]
-    folder = parts_dir / "embedded"
-    log = (parts_dir / "embedded.log").open("wb")
-    child = subprocess.Popen(
-        [*command, "--data-dir", str(folder), "--port-base", str(base)],
-        stdout=subprocess.PIPE,
-        stderr=log,
-        cwd=ROOT,
-        env={k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS")}
-        | {"CXLOOP_SMTP_URL": mailbox.url},
-        text=True,
-    )
-    assert child.stdout is not None
-    ready = json.loads(child.stdout.readline())
-    loop = Loop(ready["ingest"], ready["scoring"], ready["alerts"], ready["api_key"])
-    yield loop
-    loop.close()
-    child.send_signal(signal.SIGTERM)
-    assert child.wait(15) == 0
-    log.close()
+    command = [sys.executable, "-m", "services.cli", "up", "--json", *options]
+    kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS")}
+    with folder.with_suffix(".log").open("wb") as log:
+        child = subprocess.Popen(
+            [*command, "--data-dir", str(folder), "--port-base", str(base)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=ROOT,
+            env=kept | settings,
+            text=True,
+        )
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        assert line, folder.with_suffix(".log").read_text()[-3000:]
+        ready = json.loads(line)
+        loop = Loop(ready["ingest"], ready["scoring"], ready["alerts"], ready["api_key"])
+        try:
+            yield loop
+        finally:
+            loop.close()
+            child.send_signal(signal.SIGTERM)
+            status = child.wait(20)
+            child.stdout.close()
+        assert status == 0
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +97,12 @@ def _services(bootstrap: str, database: str, mailbox: Mailbox, folder: Path) -> 
         "CXLOOP_SMTP_URL": mailbox.url,
         "CXLOOP_ALLOW_TARGETS": "127.0.0.0/8",
     }
-    cxloop = [sys.executable, "-m", "services.cli.main"]
+    cxloop = [sys.executable, "-m", "services.cli"]
     subprocess.run(
         [*cxloop, "migrate"], env=environment, cwd=ROOT, check=True, timeout=60, capture_output=True
     )
-    scopes = "ingest,read,act,admin,erase"
-    made = run(cxloop, environment, "keys", "create", "--name", "e2e", "--scopes", scopes, "--json")
+    scopes = [part for scope in ("ingest", "read", "act", "admin", "erase") for part in ("--scope", scope)]
+    made = run(cxloop, environment, "keys", "create", "e2e", *scopes, "--json")
     names = ["ingest", "scoring", "alerts", "scoring"]
     logs = [(folder / f"{name}-{port}.log").open("wb") for name, port in zip(names, ports, strict=True)]
     children = [
@@ -92,7 +118,7 @@ def _services(bootstrap: str, database: str, mailbox: Mailbox, folder: Path) -> 
     for name, port in zip(names, ports, strict=True):
         eventually(partial(ready, port), f"{name} ready", READY_S)
     urls = [f"http://127.0.0.1:{port}" for port in ports]
-    loop = Loop(urls[0], urls[1], urls[2], json.loads(made)["key"])
+    loop = Loop(urls[0], urls[1], urls[2], json.loads(made)["api_key"])
     yield loop
     loop.close()
     for child in children:

@@ -14,7 +14,11 @@ from tests.e2e.loop import Loop
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ["README.md", "docs/guide/README.md", *sorted(f"docs/guide/{p.name}" for p in (ROOT / "docs/guide").glob("[0-9]*"))]
+PAGES = [
+    "README.md",
+    "docs/guide/README.md",
+    *sorted(f"docs/guide/{p.name}" for p in (ROOT / "docs/guide").glob("[0-9]*")),
+]
 
 
 def script(page: str) -> str:
