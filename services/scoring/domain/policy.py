@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from services.scoring.domain.types import Signal
 from shared.events.times import Micros
@@ -150,7 +150,7 @@ class EvidencePolicy:
     personas: Mapping[str, Promise]
     regions: Mapping[str, Region]
     holidays: Mapping[str, tuple[int, ...]]
-    """Name of a calendar → proleptic ordinals of its holidays, ascending."""
+    """Name of a calendar → proleptic ordinals of its holidays on working weekdays, ascending."""
 
     @cached_property
     def id(self) -> str:
@@ -215,7 +215,7 @@ class ReadingPolicy:
     relationship_bands: tuple[Band, ...]
     risk_bands: tuple[Band, ...]
     hysteresis: Micro
-    """Half-open margin in points (risk: in 10⁻² of probability) around an edge."""
+    """Points (risk: hundredths) by which a band must be left before it changes."""
 
     @cached_property
     def id(self) -> str:
@@ -246,7 +246,7 @@ def digest(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Enum):
@@ -254,7 +254,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(_plain(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, frozenset):
-        return sorted(_plain(item) for item in value)
+        return sorted((_plain(item) for item in value), key=repr)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return value
