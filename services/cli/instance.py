@@ -110,7 +110,8 @@ class Instance:
 
     def stop(self) -> None:
         """End everything: traffic, services, parts."""
-        self.home.forget_run()
+        if self.env:  # else another instance runs here, and the file is its own
+            self.home.forget_run()
         for supervisor in (self._demo, self._services):
             if supervisor:
                 supervisor.stop()

@@ -92,8 +92,8 @@ class Kafka:
         """Everything before the broker runs: Java, jars, ports, formatted storage. May run in any thread."""
         self._java = find_java()
         self._jars = kafka_jars(self._progress)
-        make_folder(self.folder, "Kafka's data")
-        make_folder(self.log.parent, "the folder for logs")
+        make_folder(self.folder, "Kafka's data", private=True)
+        make_folder(self.log.parent, "the folder for logs", private=True)
         self._write_configuration()
         if not (self.folder / "data" / "meta.properties").exists():
             self._format()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 
 from shared.parts.kafka import Kafka
 from shared.parts.lock import DirectoryLock
-from shared.parts.places import default_data_dir, is_root, make_folder
+from shared.parts.places import default_data_dir, make_folder
 from shared.parts.postgres import Postgres
 from shared.parts.progress import Progress, quiet
+
+# Both end well within a second. A start after a forced end recovers by itself, so ten seconds for a whole
+# instance are kept by force rather than missed.
+STOP_S = 4.0
 
 
 class Parts:
@@ -51,7 +56,7 @@ class Parts:
 
     def start(self) -> Parts:
         """Lock the directory and start what is wanted, side by side; return when all of it is ready."""
-        make_folder(self.data_dir, "the data directory")
+        make_folder(self.data_dir, "the data directory", private=True)
         self._lock.acquire()
         try:
             self._create()
@@ -62,12 +67,13 @@ class Parts:
         return self
 
     def stop(self) -> None:
-        """End all parts cleanly, then unlock."""
+        """End all parts cleanly, by force after `STOP_S`, then unlock."""
         running: list[Postgres | Kafka] = [part for part in (self.broker, self.postgres) if part]
         for part in running:
             part.ask_to_stop()
+        deadline = time.monotonic() + STOP_S
         for part in running:
-            part.stop()
+            part.stop(max(0.1, deadline - time.monotonic()))
         if self.broker:
             self.broker.close()
         self._lock.release()
@@ -84,9 +90,7 @@ class Parts:
 
     def _create(self) -> None:
         postgres, kafka = self._wanted
-        logs = make_folder(self.data_dir / "logs", "the folder for logs")
-        if is_root():
-            logs.chmod(0o700)
+        logs = make_folder(self.data_dir / "logs", "the folder for logs", private=True)
         if postgres:
             self.postgres = Postgres(
                 self.data_dir / "postgres",

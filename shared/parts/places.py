@@ -70,10 +70,14 @@ def cache_dir() -> Path:
     return Path("/var/cache/cxloop") if is_root() else Path.home() / ".cache" / "cxloop"
 
 
-def make_folder(path: Path, what: str) -> Path:
-    """Create a folder of ours with its parents and check that it can be written."""
+def make_folder(path: Path, what: str, *, private: bool = False) -> Path:
+    """Create a folder of ours with its parents and check that it can be written.
+
+    A private one is closed to everybody else when it is made; one that was there keeps its mode.
+    """
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(exist_ok=True, mode=0o700 if private else 0o755)
     except OSError as error:
         raise PartError(
             f"cannot create {what}",

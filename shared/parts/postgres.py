@@ -187,7 +187,7 @@ class Postgres:
         self._progress("creating the database", 0, 1)
         fresh = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        make_folder(fresh.parent, "the data directory")
+        make_folder(fresh.parent, "the data directory", private=True)
         fresh.mkdir(mode=0o700)
         if self._account:
             os.chown(fresh, self._account.uid, self._account.gid)
