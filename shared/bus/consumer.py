@@ -1,0 +1,301 @@
+"""The consumer loop: micro-batches, explicit offsets, no correctness in listeners.
+
+One turn:
+ 1. poll: at most `max_records` records, of any of our partitions (never splatted: an empty set means all);
+ 2. cut into batches of at most `max_bytes`;
+ 3. drop from each batch the partitions that are no longer ours;
+ 4. `handle(batch)`: returns = all effects are committed in the database;
+ 5. commit exactly the offsets after the batch's last records.
+Whatever goes wrong between 1 and 5 ends in "poll again", and repeats records rather than losing one:
+ a. `handle` raises: nothing is committed, the consumer steps back to the first record not handled, waits
+    (exponential, with jitter) and polls again, for ever: retriable or poison is the handler's affair;
+ b. `handle` raises SeekTo: steps to where the database says it is, at once;
+ c. ownership was lost to a rebalance: the batch is dropped, its new owner has it;
+ d. the commit does not get through: the next one says the same and more;
+ e. cancelled: neither commits nor steps back;
+ f. the client is broken for good, or stands still: ConsumerLost, the process leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from shared.bus.batches import Batch, Partition, Record, cut, record_of
+from shared.bus.errors import CommitFault, ConsumerLost, ConsumerStalled, classify_commit
+from shared.bus.quiet import quiet_client
+from shared.bus.watch import Watch
+from shared.runtime.metrics import counter, gauge, histogram
+
+__all__ = ["Batch", "ConsumerLoop", "Record", "SeekTo"]
+
+log = structlog.get_logger()
+
+MAX_RECORDS: Final = 500
+MAX_BYTES: Final = 4 * 1024 * 1024
+POLL_MS: Final = 250
+POLL_GRACE_S: Final = 30.0
+START_S: Final = 30.0
+COMMIT_S: Final = 5.0
+STOP_S: Final = 5.0
+HANDLE_S: Final = 120.0
+"""A batch that takes longer counts as failed; far below MAX_POLL_S, so that it never costs the membership."""
+MAX_POLL_S: Final = 300.0
+SESSION_S: Final = 15.0
+HEARTBEAT_S: Final = 3.0
+BACKOFF_MIN_S: Final = 0.1
+BACKOFF_MAX_S: Final = 10.0
+STALL_S: Final = 60.0
+
+_records = counter("consumed_records", "Records whose effects are committed.", ("group", "topic"))
+_batches = counter("consumed_batches", "Batches by what became of them.", ("group", "outcome"))
+_seconds = histogram("consumed_batch_seconds", "Time to handle a batch.", ("group",))
+_partitions = gauge("consumer_partitions", "Partitions this process owns.", ("group",))
+
+Handle = Callable[[Batch], Awaitable[None]]
+
+
+class SeekTo(Exception):  # noqa: N818 - an instruction
+    """Raised by `handle`: nothing was done, go on from these offsets (by topic and partition)."""
+
+    def __init__(self, offsets: Mapping[Partition, int]) -> None:
+        super().__init__(f"seek {len(offsets)} partitions")
+        self.offsets = dict(offsets)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds of one turn."""
+
+    max_records: int = MAX_RECORDS
+    max_bytes: int = MAX_BYTES
+    handle_s: float = HANDLE_S
+    backoff_min_s: float = BACKOFF_MIN_S
+    backoff_max_s: float = BACKOFF_MAX_S
+    stall_s: float = STALL_S
+
+
+class ConsumerLoop:
+    """One consumer of a group. `run` it as a background task; cancel it to stop."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        group: str,
+        topics: Sequence[str],
+        handle: Handle,
+        *,
+        max_records: int = MAX_RECORDS,
+        max_bytes: int = MAX_BYTES,
+        limits: Limits | None = None,
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._group = group
+        self._topics = tuple(topics)
+        self._handle = handle
+        self._limits = limits or Limits(max_records=max_records, max_bytes=max_bytes)
+        self._floors: dict[Partition, int] = {}
+        self._failures = 0
+        self._watch = Watch(bootstrap, group, self._topics, self._limits.stall_s)
+
+    @property
+    def stalled(self) -> bool:
+        """Records wait and nothing moves, although nothing is being handled."""
+        return self._watch.stalled
+
+    @property
+    def lag(self) -> int:
+        """Records of our partitions that wait, as last looked at."""
+        return self._watch.lag
+
+    async def run(self) -> None:
+        """Until cancelled. Raises ConsumerLost when only a new process can go on."""
+        quiet_client()
+        consumer = await self._start()
+        watching = asyncio.get_running_loop().create_task(self._watch.run(consumer))
+        try:
+            while not self._watch.stalled:
+                await self._turn(consumer)
+            raise ConsumerStalled(self._watch.why)
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching}, timeout=STOP_S)
+            await _stop(consumer)
+
+    async def _start(self) -> AIOKafkaConsumer:
+        """The client's own `start` gives up at the first refusal, so it is repeated."""
+        pause_s, warned = self._limits.backoff_min_s, False
+        while True:
+            consumer = self._client()
+            try:
+                async with asyncio.timeout(START_S):
+                    await consumer.start()
+                return consumer
+            except (KafkaError, OSError, TimeoutError) as error:
+                await _stop(consumer)
+                if not warned:
+                    log.warning("the bus is away, trying on", group=self._group, why=_why(error))
+                    warned = True
+            except BaseException:
+                await _stop(consumer)
+                raise
+            pause_s = min(self._limits.backoff_max_s, pause_s * 2)
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    def _client(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            *self._topics,
+            bootstrap_servers=self._bootstrap,
+            group_id=self._group,
+            client_id=f"cxloop-{self._group}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=int(MAX_POLL_S * 1000),
+            session_timeout_ms=int(SESSION_S * 1000),
+            heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
+            fetch_max_bytes=4 * self._limits.max_bytes,
+            max_partition_fetch_bytes=self._limits.max_bytes,
+            metadata_max_age_ms=30_000,
+        )
+
+    async def _turn(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            async with asyncio.timeout(POLL_MS / 1000 + POLL_GRACE_S):
+                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._limits.max_records)
+        except Exception as error:  # f: what the client raises here, it raises at every poll
+            raise ConsumerLost(f"the client is broken: {_why(error)}") from error
+        _partitions.labels(self._group).set(len(consumer.assignment()))
+        records = [record_of(message) for messages in fetched.values() for message in messages]
+        waiting = cut(records, self._limits.max_bytes)
+        while waiting:
+            batch = self._still_ours(consumer, waiting.pop(0))
+            if not batch.records:
+                continue
+            placed = await self._process(consumer, batch)
+            if placed is not None:
+                _step_back(consumer, chain(batch.records, *waiting), placed)
+                return
+
+    def _still_ours(self, consumer: AIOKafkaConsumer, records: list[Record]) -> Batch:
+        ours = consumer.assignment()
+        kept = [r for r in records if TopicPartition(r.topic, r.partition) in ours]
+        return Batch(tuple(kept), dict(self._floors))
+
+    async def _process(self, consumer: AIOKafkaConsumer, batch: Batch) -> set[Partition] | None:
+        """None when the batch is behind us. Else the consumer has to step back, apart from these
+        partitions, which were placed already."""
+        started = asyncio.get_running_loop().time()
+        self._watch.busy = True
+        try:
+            async with asyncio.timeout(self._limits.handle_s):
+                await self._handle(batch)
+        except SeekTo as wanted:  # b
+            self._count("sought")
+            return await self._seek(consumer, wanted)
+        except Exception as error:  # noqa: BLE001 - a: the loop is the handler's supervisor
+            self._count("failed")
+            await self._back_off(error)
+            return set()
+        finally:
+            self._watch.busy = False
+        self._failures = 0
+        _seconds.labels(self._group).observe(asyncio.get_running_loop().time() - started)
+        self._watch.moved(batch.next_offsets)
+        await self._commit(consumer, batch)
+        self._count("handled")
+        for topic, count in batch.count_by_topic().items():
+            _records.labels(self._group, topic).inc(count)
+        return None
+
+    async def _commit(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
+        ours = consumer.assignment()
+        offsets = {TopicPartition(*p): offset for p, offset in batch.next_offsets.items()}
+        offsets = {partition: offset for partition, offset in offsets.items() if partition in ours}
+        if not offsets:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                await consumer.commit(offsets)
+        except (KafkaError, OSError, TimeoutError) as error:
+            fault = classify_commit(error)
+            log.warning("offsets not committed", group=self._group, meaning=fault.value, why=_why(error))
+            if fault is CommitFault.fatal:
+                raise ConsumerLost(f"may not commit: {_why(error)}") from error
+
+    async def _back_off(self, error: Exception) -> None:
+        """The pause stays far below MAX_POLL_S: polling never stops for long enough to be expelled."""
+        self._failures += 1
+        longest = min(self._limits.backoff_max_s, self._limits.backoff_min_s * 2 ** min(self._failures, 20))
+        pause_s = longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        log.warning(
+            "batch failed, will be repeated",
+            group=self._group,
+            failures=self._failures,
+            pause_s=round(pause_s, 2),
+            exc_info=error,
+        )
+        await asyncio.sleep(pause_s)
+
+    async def _seek(self, consumer: AIOKafkaConsumer, wanted: SeekTo) -> set[Partition]:
+        """The partitions placed. Never before the log's beginning, and the batches that follow say where
+        that is: what is older was deleted by retention, and asking again would go round in circles."""
+        ours = consumer.assignment()
+        targets = {TopicPartition(*p): offset for p, offset in wanted.offsets.items()}
+        targets = {partition: offset for partition, offset in targets.items() if partition in ours}
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                beginnings = await consumer.beginning_offsets(list(targets))
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self._back_off(error)
+            return set()
+        for partition, beginning in beginnings.items():
+            self._floors[(partition.topic, partition.partition)] = beginning
+            if beginning > targets[partition]:
+                log.error("records lost to retention", topic=partition.topic, partition=partition.partition)
+            _seek(consumer, partition, max(beginning, targets[partition]))
+        return {(partition.topic, partition.partition) for partition in beginnings}
+
+    def _count(self, outcome: str) -> None:
+        _batches.labels(self._group, outcome).inc()
+
+
+def _step_back(consumer: AIOKafkaConsumer, records: Iterable[Record], placed: set[Partition]) -> None:
+    """To the first of `records` in each partition that is not yet `placed`."""
+    first: dict[Partition, int] = {}
+    for record in records:
+        first.setdefault((record.topic, record.partition), record.offset)
+    for partition, offset in first.items():
+        if partition not in placed:
+            _seek(consumer, TopicPartition(*partition), offset)
+
+
+def _seek(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
+    try:
+        consumer.seek(partition, offset)
+    except IllegalStateError:
+        log.info("partition lost meanwhile", topic=partition.topic, partition=partition.partition)
+
+
+def _why(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Within STOP_S: the client's own `stop` waits for a coordinator that may be gone."""
+    try:
+        async with asyncio.timeout(STOP_S):
+            await consumer.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.warning("consumer did not stop cleanly", why=_why(error))
+        try:
+            async with asyncio.timeout(STOP_S):
+                await consumer._client.close()
+        except (KafkaError, OSError, TimeoutError) as late:
+            log.warning("connections did not close", why=_why(late))
