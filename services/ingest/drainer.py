@@ -11,13 +11,12 @@ from typing import Final
 
 import asyncpg
 import structlog
-from shared.bus.producer import Message, Producer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest import metrics
-from services.ingest.intake import Breaker
 from services.ingest.store import spool
 from services.ingest.store.reach import DatabaseAwayError, connection
+from shared.bus.producer import Message, Producer
 
 log = structlog.get_logger()
 
@@ -32,10 +31,9 @@ ROUND_DEADLINE_S: Final = 60.0
 class Drainer:
     """`run` is a task for the life of the process."""
 
-    def __init__(self, engine: AsyncEngine, producer: Producer, breaker: Breaker) -> None:
+    def __init__(self, engine: AsyncEngine, producer: Producer) -> None:
         self._engine = engine
         self._producer = producer
-        self._breaker = breaker
 
     async def run(self) -> None:
         """For ever: looks into the spool every second, and on while there is something to move."""
@@ -74,7 +72,6 @@ class Drainer:
         results = await self._producer.send_many([_message(one) for one in messages], SEND_DEADLINE_S)
         sent = [row_id for row_id, failed in zip(ids, results, strict=True) if failed is None]
         if sent:
-            self._breaker.worked()
             await spool.remove(conn, sent)
             metrics.drained.inc(len(sent))
             log.info("spool drained", messages=len(sent), left=len(ids) - len(sent))

@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-import structlog
-from shared.bus.producer import Message, Producer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest import metrics
 from services.ingest.domain.pipeline import Sealed
 from services.ingest.store import spool
 from services.ingest.store.reach import DatabaseAwayError, connection
+from shared.bus.producer import Message, Producer
 from shared.bus.topics import FEEDBACK
 from shared.runtime.secrets import KeyHasher
 from shared.runtime.tracing import current_traceparent, kafka_headers
 
-log = structlog.get_logger()
-
-PROBE_EVERY_S: Final = 1.0
-"""While the bus is away one request a second tries it; the others go to the spool without the wait."""
-
 
 class NotDurableError(Exception):
     """Neither Kafka nor the spool took the events in time. Some may still arrive: ids make that harmless."""
-
-
-class Breaker:
-    """Closed while the bus works. After a failure it lets one attempt through per `PROBE_EVERY_S`."""
-
-    def __init__(self) -> None:
-        self._until: float | None = None
-
-    def lets_through(self, now: float, deadline_s: float) -> bool:
-        """True for every request while closed, for one at a time while open. `now` is monotonic."""
-        if self._until is None:
-            return True
-        if now < self._until:
-            return False
-        self._until = now + deadline_s + PROBE_EVERY_S
-        return True
-
-    def failed(self, now: float) -> None:
-        self._until = now + PROBE_EVERY_S
-
-    def worked(self) -> None:
-        self._until = None
 
 
 class Deadlines(NamedTuple):
@@ -67,7 +38,6 @@ class Intake:
         self._engine = engine
         self._hasher = hasher
         self._deadlines = deadlines
-        self.breaker = Breaker()
 
     async def keep(self, events: Sequence[Sealed]) -> None:
         """Returns once every event is acknowledged or spooled. Raises NotDurableError."""
@@ -87,17 +57,9 @@ class Intake:
                 await self._spool(left)
 
     async def _send(self, messages: Sequence[Message]) -> list[Message]:
-        """Those that Kafka did not acknowledge in time."""
-        clock = asyncio.get_running_loop().time
-        if not self.breaker.lets_through(clock(), self._deadlines.send_s):
-            return list(messages)
+        """Those that Kafka did not acknowledge in time. A bus known to be away fails them at once."""
         results = await self._producer.send_many(messages, self._deadlines.send_s)
-        left = [message for message, failed in zip(messages, results, strict=True) if failed is not None]
-        if left:
-            self.breaker.failed(clock())
-        else:
-            self.breaker.worked()
-        return left
+        return [message for message, failed in zip(messages, results, strict=True) if failed is not None]
 
     async def _spool(self, messages: Sequence[Message]) -> None:
         traceparent = current_traceparent()

@@ -15,7 +15,7 @@ class Settings(ServiceSettings):
         None, description="Address under which senders reach this service, shown when a source is made."
     )
     body_limit_bytes: int = Field(
-        1024 * 1024, ge=1024, le=16 * 1024 * 1024, description="Largest request body, after unpacking."
+        1024 * 1024, ge=1024, le=1_700_000, description="Largest request body, after unpacking."
     )
     # The most impatient sender hangs up after 3 s: 1.2 s for the bus and 1.2 s for the spool leave a margin.
     send_deadline_s: float = Field(

@@ -20,6 +20,8 @@ from shared.events import Event, EventError, decode, encode
 from shared.events.rejections import Reason
 
 MAX_ELEMENTS: Final = 1000
+MAX_EVENT_BYTES: Final = 1_800_000
+"""Below what the bus takes in one record, so that nothing waits in the spool for ever."""
 
 # What code that reads foreign shapes can run into. It is kept as rejected and can be replayed after the
 # mend, because a 5xx would make the sender repeat for hours what cannot succeed.
@@ -92,6 +94,8 @@ def seal(event: Event) -> Sealed:
         raise Unreadable(error.where, error.why, "bad_field") from None
     except (UnicodeEncodeError, RecursionError, OverflowError, msgspec.MsgspecError):
         raise Unreadable("", "holds a text or number that JSON cannot carry", "bad_field") from None
+    if len(value) > MAX_EVENT_BYTES:
+        raise Unreadable("", f"more than {MAX_EVENT_BYTES} bytes as an event", "too_large")
     return Sealed(event, value)
 
 

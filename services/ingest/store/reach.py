@@ -13,8 +13,8 @@ from shared.db.engine import driver
 from shared.runtime.errors import is_unavailable
 
 
-class DatabaseAwayError(Exception):
-    """PostgreSQL did not answer within the deadline, or cannot take anything now."""
+class DatabaseAwayError(ConnectionError):
+    """PostgreSQL did not answer within the deadline, or cannot take anything now: 503 where it rises."""
 
 
 @asynccontextmanager

@@ -42,6 +42,14 @@ async def read_all(conn: asyncpg.Connection) -> tuple[int, list[SourceRow]]:
     return rows[0]["n"], [_row(row) for row in rows if row["id"] is not None]
 
 
+async def get(conn: asyncpg.Connection, source_id: str) -> SourceRow | None:
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM ingest.source WHERE id = $1",  # noqa: S608 - constants only
+        source_id,
+    )
+    return None if row is None else _row(row)
+
+
 async def insert(conn: asyncpg.Connection, source: SourceRow) -> bool:
     """False when the id is taken."""
     async with conn.transaction():
