@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 import asyncpg
-import sqlalchemy.exc
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,6 +27,7 @@ from shared.bus.errors import BusUnavailable, RecordTooLarge
 from shared.bus.producer import Message, Result
 from shared.db.engine import driver
 from shared.db.outbox import LANES, PARKED, decode_headers
+from shared.runtime.errors import is_unavailable
 from shared.runtime.metrics import counter, gauge
 
 log = structlog.get_logger()
@@ -84,10 +84,10 @@ class Relay:
                         await self._serve(connection)
                     finally:
                         self._give_all_up(connection)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
                 log.warning("outbox relay lost its connection", schema=self._schema, exc_info=error)
-            except sqlalchemy.exc.SQLAlchemyError as error:
-                log.warning("outbox relay has no connection", schema=self._schema, exc_info=error)
             await asyncio.sleep(RETRY_S)
 
     def _give_all_up(self, connection: asyncpg.Connection) -> None:
@@ -196,7 +196,7 @@ class Relay:
             "SELECT count(*) FILTER (WHERE lane <> $1) AS waiting,"  # noqa: S608
             " count(*) FILTER (WHERE lane = $1) AS parked,"
             " coalesce(extract(epoch FROM now() - min(added_at) FILTER (WHERE lane <> $1)), 0)::float8 AS age"
-            f" FROM (SELECT lane, added_at FROM {self._schema}.outbox LIMIT $2) AS some",
+            f" FROM (SELECT lane, added_at FROM {self._schema}.outbox LIMIT $2) AS seen",
             PARKED,
             COUNT_AT_MOST,
         )
