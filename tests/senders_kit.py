@@ -1,7 +1,7 @@
 """Deliveries as the real senders make them: shapes, headers and signatures, with invented content.
 
-`sign(vendor, body, secret, at=…)` gives a `Request`, ready for an HTTP client. The functions below it
-build bodies; whoever needs another field changes the dictionary that they give.
+`sign(vendor, body, secret, at=…)` gives a `Request`, ready for an HTTP client; `tests.senders_bodies`
+builds the bodies.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import hmac
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from services.ingest.domain.sender import Delivery
+from tests.senders_bodies import zulu
 
-Json = dict[str, Any]
 SECRETS: Final[Mapping[str, str]] = {
     "zendesk": "dGhlIGZpcnN0IHNlY3JldCBvZiB6ZW5kZXNr",
     "intercom": "2f6c1f0e-9a51-4cf6-8f0b-55d1f0a0c1aa",
@@ -103,8 +103,9 @@ def _standard(raw: bytes, secret: str, at: datetime, delivery_id: str) -> dict[s
     }
 
 
-def _cloudevents(_raw: bytes, secret: str, _at: datetime, _delivery_id: str) -> dict[str, str]:
-    return {"Content-Type": "application/cloudevents+json", "Authorization": f"Bearer {secret}"}
+def _cloudevents(raw: bytes, secret: str, _at: datetime, _delivery_id: str) -> dict[str, str]:
+    form = "cloudevents-batch+json" if raw.lstrip().startswith(b"[") else "cloudevents+json"
+    return {"Content-Type": f"application/{form}", "Authorization": f"Bearer {secret}"}
 
 
 _HEADERS: Final[Mapping[str, Callable[[bytes, str, datetime, str], dict[str, str]]]] = {
@@ -124,109 +125,3 @@ def _b64(key: bytes, signed: bytes) -> str:
 
 def _hex(key: bytes, signed: bytes) -> str:
     return hmac.new(key, signed, hashlib.sha256).hexdigest()
-
-
-def zulu(at: datetime) -> str:
-    """RFC 3339 in Z, whole seconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def zendesk_event(
-    kind: str,
-    ticket: str,
-    at: datetime,
-    *,
-    requester: str = "9001",
-    event: Json | None = None,
-    detail: Json | None = None,
-) -> Json:
-    """An event subscription's `ticket.<kind>`; `detail` overrides fields of the ticket's snapshot."""
-    return {
-        "type": f"zen:event-type:ticket.{kind}",
-        "account_id": 21740012,
-        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{kind}{ticket}{at.isoformat()}{event}")),
-        "time": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond:06d}123Z",
-        "zendesk_event_version": "2022-11-06",
-        "subject": f"zen:ticket:{ticket}",
-        "detail": {
-            "actor_id": requester,
-            "assignee_id": "7001",
-            "brand_id": "5001",
-            "created_at": zulu(at),
-            "custom_status": "4001",
-            "description": "Since this morning nothing can be exported.",
-            "external_id": None,
-            "form_id": "3001",
-            "group_id": "6001",
-            "id": ticket,
-            "is_public": True,
-            "organization_id": "8001",
-            "priority": "NORMAL",
-            "requester_id": requester,
-            "status": "OPEN",
-            "subject": "Export broken",
-            "submitter_id": requester,
-            "tags": ["export"],
-            "type": "INCIDENT",
-            "updated_at": zulu(at),
-            "via": {"channel": "email"},
-            **(detail or {}),
-        },
-        "event": event or {},
-    }
-
-
-def zendesk_comment(
-    ticket: str,
-    at: datetime,
-    text: str,
-    *,
-    author: str,
-    staff: bool,
-    public: bool = True,
-    detail: Json | None = None,
-) -> Json:
-    """`ticket.comment_added`, by an agent (`staff`) or by somebody of the customer's."""
-    comment = {
-        "id": str(int(at.timestamp() * 1000)),
-        "body": text,
-        "is_public": public,
-        "author": {"id": author, "is_staff": staff, "name": "Kim Example"},
-    }
-    event = {"comment": comment, "meta": {"sequence": {"id": "01J8W2", "position": 1, "total": 1}}}
-    return zendesk_event(
-        "comment_added", ticket, at, event=event, detail={"actor_id": author, **(detail or {})}
-    )
-
-
-def zendesk_status(
-    ticket: str, at: datetime, previous: str, current: str, *, actor: str = "7001", detail: Json | None = None
-) -> Json:
-    """`ticket.status_changed`; the names are upper case, as in Zendesk's events."""
-    event = {"previous": previous, "current": current}
-    changed = {"status": current, "actor_id": actor, **(detail or {})}
-    return zendesk_event("status_changed", ticket, at, event=event, detail=changed)
-
-
-def zendesk_user(user: str, email: str, at: datetime, *, external_id: str = "") -> Json:
-    """`user.created` of an end user: the event that ties the requester's id to an e-mail address."""
-    detail = {
-        "created_at": zulu(at),
-        "email": email,
-        "external_id": external_id,
-        "default_group_id": "0",
-        "id": user,
-        "organization_id": "8001",
-        "role": "end-user",
-        "updated_at": zulu(at),
-    }
-    return {
-        "type": "zen:event-type:user.created",
-        "account_id": 21740012,
-        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"user{user}{at.isoformat()}")),
-        "time": zulu(at),
-        "zendesk_event_version": "2022-06-20",
-        "subject": f"zen:user:{user}",
-        "detail": detail,
-        "event": {},
-    }

@@ -32,7 +32,10 @@ def all_fixtures() -> list[tuple[str, str]]:
 
 
 def config(vendor: str, **more: Any) -> SourceConfig:  # noqa: ANN401 - fields of SourceConfig
-    return SourceConfig(**{"id": "desk", "vendor": vendor, "secrets": (SECRETS[vendor],), **more})
+    auth = senders()[vendor].auth[0]
+    return SourceConfig(
+        **{"id": "desk", "vendor": vendor, "secrets": (SECRETS[vendor],), "auth": auth, **more}
+    )
 
 
 def deliver(

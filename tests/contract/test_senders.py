@@ -19,7 +19,8 @@ from tests.contract.senders_table import NOW, all_fixtures, config, deliver, eve
 from tests.senders_kit import SECRETS, Request, sign
 
 FIXTURES = all_fixtures()
-SIGNED = sorted(set(SECRETS) - {"cloudevents"})
+VENDORS = sorted(senders())
+SIGNED = [vendor for vendor in VENDORS if vendor != "cloudevents"]
 TIMED = ("chatwoot", "standard-webhooks", "stripe")
 BODY = b'{"any": "thing"}'
 
@@ -37,7 +38,7 @@ def _other_secret(vendor: str) -> str:
 
 
 def test_every_vendor_has_fixtures_and_a_secret() -> None:
-    assert {vendor for vendor, _ in FIXTURES} == set(SECRETS) == set(senders())
+    assert {vendor for vendor, _ in FIXTURES} == set(senders()) <= set(SECRETS)
 
 
 @pytest.mark.parametrize("vendor", SIGNED)
@@ -76,7 +77,7 @@ class TestSignature:
         assert _sender(vendor).verify(delivery, config(vendor), NOW) == Verified()
 
 
-@pytest.mark.parametrize("vendor", sorted(SECRETS))
+@pytest.mark.parametrize("vendor", VENDORS)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_malformed_signatures_are_refused_and_never_raise(vendor: str, data: st.DataObject) -> None:
@@ -131,7 +132,7 @@ def test_truncated_body_is_rejected_whole(vendor: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"null", b"[]", b"7", b'"x"', b"{}", b"\xff\xfe", b"[" * 3000, b"{}{}"])
-@pytest.mark.parametrize("vendor", sorted(SECRETS))
+@pytest.mark.parametrize("vendor", VENDORS)
 def test_body_that_is_no_delivery_breaks_nothing(vendor: str, raw: bytes) -> None:
     result = deliver(vendor, raw)
     assert (result.faults, len(result.sealed)) == (0, 0)
@@ -182,7 +183,7 @@ def _mutated(body: Any, changes: list[tuple[tuple[Any, ...], Any, bool]]) -> Any
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_mutated_delivery_never_breaks_the_adapter(vendor: str, name: str, data: st.DataObject) -> None:
     body = fixture(vendor, name)
-    change = st.tuples(st.sampled_from(_places(body)), _SCALARS, st.booleans())
+    change = st.tuples(st.sampled_from(_places(body) or [()]), _SCALARS, st.booleans())
     mutated = _mutated(body, data.draw(st.lists(change, min_size=1, max_size=4)))
     source = config(vendor, settings=data.draw(st.sampled_from([{}, {"customers_are": "person"}])))
     result = deliver(vendor, mutated, source, delivery_id="d-1")

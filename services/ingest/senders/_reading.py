@@ -59,6 +59,12 @@ def web_url(value: str | None) -> str | None:
     return f"https://{value}" if "." in host and ":" not in host and " " not in value else None
 
 
+def word_of(words: Iterable[str], found: str | None) -> Any:  # noqa: ANN401 - a word of a closed list
+    """The word if it is one of the list (in lower case), else None."""
+    lowered = (found or "").lower()
+    return lowered if lowered in words else None
+
+
 def guessed(source: SourceConfig, name: str, guess: str) -> Any:  # noqa: ANN401 - a word of a closed list
     """Our guess about a vendor's events, such as the stage; None where the source's defaults know better."""
     return None if source.defaults.get(name) else guess
