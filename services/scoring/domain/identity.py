@@ -95,7 +95,7 @@ def owner(mentions: Iterable[Mention]) -> str | None:
 
 
 def account(mentions: Iterable[Mention]) -> str | None:
-    """Leaf of the organisation that a person belongs to, by the latest of the person's events that says so."""
+    """Leaf of the organisation that a person belongs to: the latest of the person's events that says so."""
     return _latest(mentions, "organisation")
 
 

@@ -11,7 +11,9 @@ from services.scoring.domain.types import Applied, TextFeature
 from services.scoring.store.types import Conn, Stored
 from shared.events import decode, encode
 
-_COLUMNS = "e.body, e.applied_at, e.episode::text, e.leaf::text, e.about::text, e.target::text, e.compound, e.text_model"
+_COLUMNS = ", ".join(
+    "e.body e.applied_at e.episode::text e.leaf::text e.about::text e.target::text e.compound e.text_model".split()
+)
 _OF_EPISODES = f"SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.episode = ANY($1::uuid[])"  # noqa: S608
 _LOOSE = f"""
 SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.leaf = ANY($1::uuid[]) AND e.episode IS NULL
@@ -34,7 +36,13 @@ INSERT INTO scoring.retraction (event_id, target, source)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) ON CONFLICT DO NOTHING
 """
 _RETRACTING = """
-SELECT event_id::text, target::text, source FROM scoring.retraction WHERE target = ANY($1::uuid[])
+WITH RECURSIVE undoing AS (
+  SELECT event_id, target, source FROM scoring.retraction WHERE target = ANY($1::uuid[])
+  UNION
+  SELECT r.event_id, r.target, r.source
+  FROM scoring.retraction AS r JOIN undoing AS u ON r.target = u.event_id
+)
+SELECT event_id::text, target::text, source FROM undoing
 """
 _ATTACH = """
 UPDATE scoring.event AS e SET episode = new.episode, leaf = new.leaf, target = new.target
@@ -92,7 +100,7 @@ async def add_retractions(conn: Conn, rows: Sequence[Retraction]) -> None:
 
 
 async def retracting(conn: Conn, targets: Collection[str]) -> list[Retraction]:
-    """Retractions that are known of these events."""
+    """Retractions that are known of these events, and retractions of those."""
     return [Retraction(*row) for row in await conn.fetch(_RETRACTING, list(targets))]
 
 

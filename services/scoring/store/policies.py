@@ -30,7 +30,10 @@ INSERT INTO scoring.policy (generation, policy, model, name, document) VALUES ($
 
 
 async def share(conn: Conn, generation: int) -> Micros:
-    """Step 0 of every transaction that scores: keep the policy in force until it ends. Returns the time. Raises SupersededError."""
+    """Step 0 of every transaction that scores: keep the policy in force until it ends.
+
+    Returns the time. Raises SupersededError.
+    """
     await conn.execute("SELECT pg_advisory_xact_lock_shared($1)", LOCK)
     # A statement of its own: one that waited for the lock would still see what was before the switch.
     row = await conn.fetchrow(_IN_FORCE)

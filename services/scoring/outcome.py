@@ -1,0 +1,117 @@
+"""What a batch makes of one customer: its new row, and the message that tells of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from services.scoring import messages
+from services.scoring.domain.identity import account, mention
+from services.scoring.effective import effective
+from services.scoring.engine import Assessment, Engine
+from services.scoring.graph import Graph, Part, moment
+from services.scoring.locking import Ground
+from services.scoring.placing import Placed
+from services.scoring.rows import customer_row
+from services.scoring.store.customers import CustomerRow, Held
+from services.scoring.store.queues import Dirty
+from services.scoring.store.types import Stored
+from shared.db.outbox import OutboxRow
+from shared.events import scores as published
+from shared.events.identifiers import strength
+from shared.events.scores import AppliedEvent, ScoreChange
+
+SCORES_TOPIC: Final = "cx.scores.v1"
+
+
+class Setting(NamedTuple):
+    """What all customers of a batch share. `fresh` are the batch's events by customer."""
+
+    ground: Ground
+    graph: Graph
+    identifiers: Mapping[str, str]
+    accounts: Mapping[str, str]
+    fresh: Mapping[str, Sequence[Placed]]
+
+
+class Outcome(NamedTuple):
+    row: CustomerRow
+    messages: list[OutboxRow]
+    dirty: list[Dirty]
+
+
+def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
+    """Fold one customer. An organisation's own events are folded here; its sum follows in `accounts`."""
+    fresh = setting.fresh.get(part.root, ())
+    held = setting.ground.roots.get(part.root)
+    now = moment(setting.ground, part, fresh)
+    rows = effective(part.after)
+    assessed = engine.assess([row.applied for row in rows], now)
+    applied = messages.applied_events(part, fresh)
+    identifiers = _identifiers(part, setting)
+    if part.organisation:
+        row = customer_row(part.root, assessed, engine, held, identifiers, None)
+        return Outcome(row, [], [Dirty(part.root, part.root, _pack(applied))])
+    belongs = account([mention(row.event) for row in rows])
+    row = customer_row(part.root, assessed, engine, held, identifiers, belongs)
+    change = _change(part, setting, engine, assessed, row, applied)
+    message = OutboxRow(SCORES_TOPIC, part.root.encode(), published.encode(change))
+    dirty = [Dirty(a, part.root, _pack(applied)) for a in _accounts(part, setting, belongs)]
+    return Outcome(row, [message], dirty)
+
+
+def _accounts(part: Part, setting: Setting, belongs: str | None) -> list[str]:
+    """The account of today, and those that lose this person or one who is now this person."""
+    roots = setting.ground.roots
+    before = {roots[s].account for s in part.sources if s in roots}
+    return sorted({a for a in (*before, belongs) if a is not None})
+
+
+def _identifiers(part: Part, setting: Setting) -> list[str]:
+    found = [setting.identifiers[n.id] for n in part.nodes if n.id in setting.identifiers]
+    return sorted(found, key=lambda i: (strength(i), i))
+
+
+def _change(
+    part: Part,
+    setting: Setting,
+    engine: Engine,
+    assessed: Assessment,
+    row: CustomerRow,
+    applied: tuple[AppliedEvent, ...],
+) -> ScoreChange:
+    held = setting.ground.roots.get(part.root)
+    before = published_scores(held)
+    since = held.scored_at if held and before else row.scored_at
+    known = effective(part.before) if before else []
+    return ScoreChange(
+        customer_id=part.root,
+        account_id=setting.accounts.get(row.account) if row.account else None,
+        before=before,
+        causes=engine.causes(_applied(known), _applied(effective(part.after)), since, row.scored_at),
+        events=applied,
+        merged_from=part.merged_from,
+        split_from=part.split_from,
+        leaves=tuple(sorted(n.id for n in part.nodes)),
+        **messages.common(assessed, engine, row),
+    )
+
+
+def published_scores(held: Held | None) -> published.Scores | None:
+    """What the last message said; None if there was none."""
+    if held is None or held.scores is None:
+        return None
+    return _scores.decode(held.scores)
+
+
+def _applied(rows: Sequence[Stored]) -> list[messages.Applied]:
+    return [row.applied for row in rows]
+
+
+def _pack(applied: tuple[AppliedEvent, ...]) -> bytes:
+    return msgspec.json.encode(applied)
+
+
+_scores: Final = msgspec.json.Decoder(published.Scores)

@@ -1,0 +1,80 @@
+"""A customer's row out of its assessment. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from services.scoring.domain.numbers import NANO
+from services.scoring.domain.score import Score, Scores
+from services.scoring.engine import Assessment, Engine
+from services.scoring.store.customers import CustomerRow, Held
+from services.scoring.store.types import episode_id, printable
+
+UNKNOWN = "unknown"
+
+
+def customer_row(
+    root: str,
+    assessed: Assessment,
+    engine: Engine,
+    held: Held | None,
+    identifiers: list[str],
+    account: str | None,
+) -> CustomerRow:
+    """The version rises with every row; `scores` are those of the next message, to be told from."""
+    customer = assessed.customer
+    latest = customer.attributes.latest()
+    scores = assessed.scores
+    value = whole(latest, "value")
+    return CustomerRow(
+        id=root,
+        account=account,
+        state=customer.state.pack(),
+        attributes=customer.attributes.pack(),
+        live=sorted(episode_id(episode.key) for episode in customer.live),
+        scores=msgspec.json.encode(scores.published()),
+        version=(held.version if held else 0) + 1,
+        generation=engine.generation,
+        scored_at=assessed.now,
+        next_at=engine.next_check(assessed),
+        identifiers=identifiers,
+        name=text(latest, "name"),
+        region=text(latest, "region"),
+        persona=text(latest, "persona"),
+        owner=text(latest, "owner"),
+        value=value,
+        currency=text(latest, "currency"),
+        renewal_at=text(latest, "renewal_at"),
+        health=scores.health.value,
+        relationship=scores.relationship.value,
+        risk=scores.risk.value,
+        bands=bands(scores),
+        value_at_risk=at_risk(value, scores.risk),
+    )
+
+
+def bands(scores: Scores) -> list[str]:
+    """Bands that the list can be filtered by: of health and of risk, or that they are unknown."""
+    return sorted({_band(scores.health), _band(scores.risk)})
+
+
+def _band(score: Score) -> str:
+    return score.band if score.known else UNKNOWN
+
+
+def at_risk(value: int | None, risk: Score) -> int | None:
+    """Expected yearly revenue times the risk, in minor units; None where either is unknown."""
+    return None if value is None or risk.value is None else value * risk.value // NANO
+
+
+def text(latest: Mapping[str, object], field: str) -> str | None:
+    value = latest.get(field)
+    return printable(value) if isinstance(value, str) else None
+
+
+def whole(latest: Mapping[str, object], field: str) -> int | None:
+    """A number that fits into the column."""
+    value = latest.get(field)
+    return value if isinstance(value, int) and abs(value) < 2**62 else None
