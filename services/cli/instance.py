@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 
 from services.cli import migrations
@@ -21,6 +22,7 @@ from services.cli.keys import with_keys
 from services.cli.steps import Steps
 from services.cli.supervisor import Supervisor
 from services.cli.target import CommandError
+from shared.bus.errors import BusError
 from shared.bus.topics import TOPICS, ensure_topics
 from shared.parts import Parts
 from shared.parts.errors import tail
@@ -31,7 +33,8 @@ from shared.runtime.problem import Problem
 HOST = "127.0.0.1"
 SERVICES = ("ingest", "scoring", "alerts")
 LOOPBACK = "127.0.0.0/8,::1"
-TOPICS_S = 60.0
+# Given parts may be on their way up, as in a compose file.
+TOPICS_S = 15.0
 READY_S = 90.0
 # A service that ended so often before it was ever ready will not get better by itself.
 HOPELESS = 4
@@ -134,12 +137,15 @@ class Instance:
         """Bring schemas and topics up to date."""
         try:
             migrations.upgrade_all(database, lambda schema: self._steps(f"migrating schema {schema}"))
-        except OSError as error:
+        except (OSError, asyncpg.PostgresError) as error:
             raise CommandError(
-                f"PostgreSQL at {_place(database)} cannot be reached ({error}). Is DATABASE_URL right?"
+                f"PostgreSQL at {_place(database)} cannot be used ({error}). Is DATABASE_URL right?"
             ) from error
         self._steps("checking the topics")
-        asyncio.run(ensure_topics(kafka, TOPICS, TOPICS_S))
+        try:
+            asyncio.run(ensure_topics(kafka, TOPICS, TOPICS_S))
+        except BusError as error:
+            raise CommandError(f"Kafka at {kafka}: {error}. Is KAFKA_BOOTSTRAP_SERVERS right?") from error
 
     def _own_key(self, database: str) -> str:
         """Return the owner's API key: the kept one while the database knows it, else a new one."""
