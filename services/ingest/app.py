@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import structlog
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
@@ -29,6 +30,8 @@ from shared.runtime.health import Health
 from shared.runtime.idempotency import install_idempotency
 from shared.runtime.secrets import KeyHasher, SecretBox
 
+log = structlog.get_logger()
+
 NAME = "cxloop-ingest"
 DESCRIPTION = (
     "Receives what help desks, survey, billing and own tools tell: signed webhooks and CloudEvents. "
@@ -51,8 +54,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await producer.start(FIRST_TRY_S)
         try:
+            # Requests that come before the topics exist would only take the detour over the spool.
+            await _try_topics(settings.kafka_bootstrap_servers)
+            await producer.start(FIRST_TRY_S)
             _start_tasks(app, settings, engine, producer, book, kept)
             yield
         finally:
@@ -99,6 +104,13 @@ def _start_tasks(
     tasks.start("sources", book.run())
     tasks.start("drainer", Drainer(engine, producer).run())
     tasks.start("purge", kept.purge_forever(timedelta(days=settings.rejected_days)))
+
+
+async def _try_topics(bootstrap: str) -> None:
+    try:
+        await ensure_topics(bootstrap, TOPICS, FIRST_TRY_S)
+    except BusUnavailable:
+        log.warning("serving without the bus for now; what comes is kept in the spool")
 
 
 async def _topics_then(bootstrap: str, refusals: ConsumerLoop) -> None:
