@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -44,7 +44,7 @@ def event_schema(short: str) -> Json:
         "properties": {
             "identifiers": {"type": "array", "items": {"type": "string"}, "maxItems": 20},
             **{name: {"type": "string"} for name in texts},
-            **{name: {"enum": list(kind.__args__)} for name, kind in choices.items()},
+            **{name: {"enum": list(get_args(kind))} for name, kind in choices.items()},
             "url": {"type": "string", "format": "uri"},
             "revision": {"type": "integer", "minimum": 0},
             "native": {"type": "object"},
@@ -174,9 +174,9 @@ def main() -> int:
             sys.stderr.write(f"stale: docs/generated/{path}; run `make reference`\n")
         return 1 if found else 0
     wanted = documents()
-    for path in TARGET.rglob("*"):
-        if path.is_file() and str(path.relative_to(TARGET)) not in wanted:
-            path.unlink()
+    for old in TARGET.rglob("*"):
+        if old.is_file() and str(old.relative_to(TARGET)) not in wanted:
+            old.unlink()
     for relative, text in wanted.items():
         (TARGET / relative).parent.mkdir(parents=True, exist_ok=True)
         (TARGET / relative).write_text(text, encoding="utf-8")
