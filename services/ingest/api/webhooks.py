@@ -13,7 +13,7 @@ from services.ingest import metrics
 from services.ingest.api import raw
 from services.ingest.domain import pipeline
 from services.ingest.domain.sender import Bad, Delivery, Sender, SourceConfig, Unsigned, Verdict
-from services.ingest.domain.tokens import check_token, storable_headers, without_token
+from services.ingest.domain.tokens import storable_headers, without_token
 from services.ingest.intake import Intake, NotDurableError
 from services.ingest.rejections import RejectedBook
 from services.ingest.senders import senders
@@ -60,8 +60,8 @@ class Webhooks:
             raw.unpacked(packed, headers, self._limit),
             received_at,
         )
-        _admit(verdict_of(sender, delivery, source, packed), source)
-        reply = sender.handshake(delivery, source)
+        _admit(pipeline.verdict_of(sender, delivery, source, packed), source)
+        reply = pipeline.handshake_of(sender, delivery, source)
         if reply is not None:
             await raw.answer(send, reply.status, reply.body, reply.content_type)
             return
@@ -97,16 +97,6 @@ class Webhooks:
             "ignored": len(found.ignored),
             "ids": [one.event.id for one in found.sealed],
         }
-
-
-def verdict_of(sender: Sender, delivery: Delivery, source: SourceConfig, packed: bytes) -> Verdict:
-    """By the source's mode. A packed body may have been signed before or after it was packed."""
-    if source.auth != "signature":
-        return check_token(delivery, source)
-    verdict = sender.verify(delivery, source, delivery.received_at)
-    if isinstance(verdict, Bad) and packed is not delivery.body:
-        return sender.verify(delivery._replace(body=packed), source, delivery.received_at)
-    return verdict
 
 
 def _admit(verdict: Verdict, source: SourceConfig) -> None:

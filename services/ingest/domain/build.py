@@ -87,6 +87,8 @@ def make_event(
     if reasons:
         raise Unreadable.of(tuple(reasons))
     fields: dict[str, Any] = {k: value for k, value in context.items() if value not in (None, "")}
+    if "native" in fields:
+        fields["native"] = masked(fields["native"])
     for name in _DEFAULTED:
         if name not in fields and source.defaults.get(name):
             fields[name] = source.defaults[name]
@@ -156,6 +158,15 @@ def cleaned(body: Body) -> Body:
         if isinstance(found, str) and (clean := clip(mask(found))) != found:
             changes[name] = clean
     return msgspec.structs.replace(body, **changes) if changes else body
+
+
+def masked(native: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The sender's own words beside the event, with every text masked and cut."""
+    if isinstance(native, str):
+        return clip(mask(native))
+    if isinstance(native, dict):
+        return {name: masked(value) for name, value in native.items()}
+    return [masked(value) for value in native] if isinstance(native, list) else native
 
 
 def free_text_bytes(body: Body) -> int:

@@ -18,6 +18,7 @@ from services.ingest.domain.build import (
     MAX_TEXT_BYTES,
     cleaned,
     free_text_bytes,
+    masked,
     somebody_needed,
     time_reasons,
 )
@@ -112,6 +113,8 @@ def read_event(
         return Read(None, tuple(reasons), tuple(warnings))
     if isinstance(body, b.EventRetracted):
         body = msgspec.structs.replace(body, event=_retracted(identity.source, body.event))
+    if "native" in fields:
+        fields["native"] = masked(fields["native"])
     event = Event(
         id=identity.event_id,
         source=identity.source,

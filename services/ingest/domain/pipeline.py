@@ -7,15 +7,19 @@ from typing import Final, NamedTuple
 import msgspec
 
 from services.ingest.domain.sender import (
+    Bad,
     BadElement,
     Delivery,
     Element,
     Ignored,
     Outcome,
+    Reply,
     Sender,
     SourceConfig,
     Unreadable,
+    Verdict,
 )
+from services.ingest.domain.tokens import check_token
 from shared.events import Event, EventError, decode, encode
 from shared.events.rejections import Reason
 
@@ -54,6 +58,27 @@ class Sorted(NamedTuple):
     """Why, one per ignored element."""
     faults: int = 0
     """Elements at which the sender's adapter broke; an error of ours, worth an alarm."""
+
+
+def verdict_of(sender: Sender, delivery: Delivery, source: SourceConfig, packed: bytes) -> Verdict:
+    """By the source's mode. A packed body may have been signed before or after it was packed."""
+    if source.auth != "signature":
+        return check_token(delivery, source)
+    try:
+        verdict = sender.verify(delivery, source, delivery.received_at)
+        if isinstance(verdict, Bad) and packed is not delivery.body:
+            return sender.verify(delivery._replace(body=packed), source, delivery.received_at)
+    except (Unreadable, *_FAULTS):
+        return Bad("the signature cannot be read")
+    return verdict
+
+
+def handshake_of(sender: Sender, delivery: Delivery, source: SourceConfig) -> Reply | None:
+    """The answer that the sender wants instead of the counts."""
+    try:
+        return sender.handshake(delivery, source)
+    except (Unreadable, *_FAULTS):
+        return None
 
 
 def sort_delivery(sender: Sender, delivery: Delivery, source: SourceConfig) -> Sorted:
