@@ -176,3 +176,92 @@ def cloudevent(kind: str, event_id: str, at: datetime, data: Json, *, source: st
         "datacontenttype": "application/json",
         "data": data,
     }
+
+
+def stripe_event(kind: str, thing: Json, at: datetime, previous: Json | None = None) -> Json:
+    """A snapshot event about `thing`; `previous` holds old values of what changed."""
+    data: Json = {"object": thing} | ({"previous_attributes": previous} if previous is not None else {})
+    name = uuid.uuid5(uuid.NAMESPACE_OID, f"{kind}{thing.get('id')}{at.isoformat()}").hex[:24]
+    return {
+        "id": f"evt_{name}",
+        "object": "event",
+        "api_version": "2026-04-22.dahlia",
+        "created": int(at.timestamp()),
+        "data": data,
+        "livemode": True,
+        "pending_webhooks": 1,
+        "request": {"id": None, "idempotency_key": None},
+        "type": kind,
+    }
+
+
+def stripe_items(
+    amount: int, seats: int, end: datetime, *, interval: str = "year", price: str = "team"
+) -> Json:
+    """The `items` of a subscription: one price of `amount` minor units per seat and `interval`."""
+    recurring = {"interval": interval, "interval_count": 1, "usage_type": "licensed"}
+    item = {
+        "id": f"si_{price}",
+        "object": "subscription_item",
+        "current_period_end": int(end.timestamp()),
+        "quantity": seats,
+        "price": {
+            "id": f"price_{price}",
+            "object": "price",
+            "currency": "eur",
+            "nickname": price,
+            "recurring": recurring,
+            "unit_amount": amount,
+            "type": "recurring",
+        },
+    }
+    return {"object": "list", "data": [item], "has_more": False, "total_count": 1}
+
+
+def stripe_subscription(subscription: str, customer: str, items: Json, **fields: object) -> Json:
+    """A subscription as events carry it since 2025: the period stands on its items."""
+    return {
+        "id": subscription,
+        "object": "subscription",
+        "cancel_at": None,
+        "cancel_at_period_end": False,
+        "canceled_at": None,
+        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "currency": "eur",
+        "customer": customer,
+        "items": items,
+        "metadata": {},
+        "pause_collection": None,
+        "status": "active",
+        "trial_end": None,
+        **fields,
+    }
+
+
+def stripe_invoice(invoice: str, customer: str, amount: int, end: datetime, **fields: object) -> Json:
+    """A paid invoice of a subscription's new period; `fields` override."""
+    line = {
+        "id": f"il_{invoice}",
+        "object": "line_item",
+        "amount": amount,
+        "period": {"start": 0, "end": int(end.timestamp())},
+    }
+    return {
+        "id": invoice,
+        "object": "invoice",
+        "amount_due": amount,
+        "amount_paid": amount,
+        "attempt_count": 1,
+        "billing_reason": "subscription_cycle",
+        "currency": "eur",
+        "customer": customer,
+        "customer_email": "billing@example.com",
+        "lines": {"object": "list", "data": [line], "has_more": False, "total_count": 1},
+        "metadata": {},
+        "parent": {
+            "type": "subscription_details",
+            "subscription_details": {"subscription": "sub_acme", "metadata": {}},
+        },
+        "status": "paid",
+        **fields,
+    }
