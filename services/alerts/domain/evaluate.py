@@ -43,15 +43,21 @@ def _decide(rule: Rule, before: Scores | None, after: View, history: History, no
         case Fall() as fall:
             return conditions.fall(rule, fall, after, history, now)
         case Answer() as answer:
-            return conditions.answer(answer, after, history)
+            return _unless_cooling(rule, conditions.answer(answer, after, history), history, now)
         case Happened() as happened:
-            return conditions.happened(happened, after, history)
+            return _unless_cooling(rule, conditions.happened(happened, after, history), history, now)
         case PromiseBroken() as promise:
             return conditions.promise_broken(promise, after, history, now)
         case RenewalNear() as near:
             return conditions.renewal_near(rule, near, after, history, now)
         case Silence() as silence:
             return conditions.silence(rule, silence, after, history, now)
+
+
+def _unless_cooling(rule: Rule, outcome: Outcome, history: History, now: Micros) -> Outcome:
+    """An event in the cooldown is passed over for good: news does not keep."""
+    cooling = history.last_fired is not None and now < history.last_fired + rule.cooldown
+    return Silent(Quiet.COOLING) if cooling and isinstance(outcome, Firing) else outcome
 
 
 def remember(rule: Rule, history: History, outcome: Outcome, after: View, now: Micros) -> History:

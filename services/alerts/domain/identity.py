@@ -105,4 +105,8 @@ def split(
         told.append(Told(moved, "updated" if alert.live else "reopened"))
         moves.append(moved)
         mine.add(alert.driver)
-    return replace(memory, alerts=tuple(moves)), replace(source, alerts=tuple(stays)), told
+    # What was told of the one was told of the other: the same story is not told twice.
+    rules = {*memory.histories, *source.histories}
+    histories = {rule: memory.history(rule).merged(source.history(rule)) for rule in sorted(rules)}
+    parted = replace(memory, alerts=tuple(moves), histories=histories)
+    return parted, replace(source, alerts=tuple(stays)), told

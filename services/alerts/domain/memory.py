@@ -36,7 +36,10 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """`alerts`: the live ones alone. `change`: the newest message, None before the first."""
+    """`alerts`: the live ones alone. `change`: the newest message, None before the first.
+
+    `merged_into`: the customer that this one turned out to be, until they are parted again.
+    """
 
     subject: str
     change: ScoreChange | None = None
@@ -44,6 +47,7 @@ class Memory:
     recent: tuple[AppliedEvent, ...] = ()
     histories: Mapping[str, History] = field(default_factory=dict)
     alerts: tuple[Alert, ...] = ()
+    merged_into: str | None = None
 
     @property
     def version(self) -> int:

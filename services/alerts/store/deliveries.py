@@ -1,0 +1,198 @@
+"""Deliveries: what is to be sent, to whom, and every attempt."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from services.alerts.domain.retry import Next, Result
+from services.alerts.store.setup import as_object
+
+DIRECT: Final = "direct"
+"""Lane of mails to one person."""
+LEASE_S: Final = 90
+"""Longer than any attempt takes; a dispatcher that dies holds its deliveries back for so long."""
+
+
+class NewDelivery(msgspec.Struct, frozen=True):
+    """`recipient`: encrypted address of one person, for the lane `direct`."""
+
+    id: str
+    lane: str
+    alert: str | None
+    version: int
+    what: str
+    body: bytes
+    recipient: bytes | None = None
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A delivery that is ours for the length of the lease."""
+
+    id: str
+    lane: str
+    lease: uuid.UUID
+    alert: str | None
+    what: str
+    body: bytes
+    recipient: bytes | None
+    step: int
+
+
+class DeliveryRow(msgspec.Struct, frozen=True):
+    """A delivery as it is shown."""
+
+    id: str
+    number: int
+    endpoint: str
+    alert: str | None
+    version: int
+    what: str
+    state: str
+    attempts: list[dict[str, Any]]
+    next_at: datetime | None
+    created_at: datetime
+
+
+async def add(connection: asyncpg.Connection, rows: Sequence[NewDelivery]) -> None:
+    """In the transaction of the change they tell of; the same delivery twice is one."""
+    if not rows:
+        return
+    await connection.execute(
+        "INSERT INTO alerts.delivery (id, lane, alert, version, what, body, recipient, state)"
+        " SELECT id, lane, alert, version, what, body, recipient, 'pending' FROM unnest($1::text[],"
+        " $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bytea[], $7::bytea[]) WITH ORDINALITY"
+        " AS r (id, lane, alert, version, what, body, recipient, position) ORDER BY position"
+        " ON CONFLICT (id) DO NOTHING",
+        [row.id for row in rows],
+        [row.lane for row in rows],
+        [row.alert for row in rows],
+        [row.version for row in rows],
+        [row.what for row in rows],
+        [row.body for row in rows],
+        [row.recipient for row in rows],
+    )
+
+
+async def claim(connection: asyncpg.Connection, busy: Mapping[str, int], per_lane: int) -> list[Claimed]:
+    """Due deliveries, at most `per_lane` − `busy` of each lane, leased in one statement.
+
+    Within a lane an alert's versions start in their order: a later one waits until the earlier one was
+    tried once. After that the receiver orders by version, or one dead letter would hold up all news.
+    """
+    rows = await connection.fetch(
+        "WITH lanes AS (SELECT DISTINCT lane FROM alerts.delivery WHERE state = 'pending'"
+        "   AND next_at <= now()),"
+        " due AS (SELECT d.id FROM lanes LEFT JOIN unnest($1::text[], $2::int[]) AS b (lane, busy)"
+        "   USING (lane) CROSS JOIN LATERAL (SELECT id FROM alerts.delivery e WHERE e.lane = lanes.lane"
+        "     AND e.state = 'pending' AND e.next_at <= now()"
+        "     AND (e.leased_until IS NULL OR e.leased_until < now())"
+        "     AND NOT EXISTS (SELECT FROM alerts.delivery f WHERE f.alert = e.alert AND f.lane = e.lane"
+        "       AND f.version < e.version AND f.state = 'pending' AND f.step = 0)"
+        "     ORDER BY e.next_at, e.number LIMIT greatest(0, $3 - coalesce(b.busy, 0))"
+        "     FOR UPDATE SKIP LOCKED) d)"
+        " UPDATE alerts.delivery d SET lease = gen_random_uuid(),"
+        "   leased_until = now() + make_interval(secs => $4) FROM due WHERE d.id = due.id"
+        " RETURNING d.id, d.lane, d.lease, d.alert, d.what, d.body, d.recipient, d.step, d.number",
+        list(busy),
+        list(busy.values()),
+        per_lane,
+        float(LEASE_S),
+    )
+    return [
+        Claimed(r["id"], r["lane"], r["lease"], r["alert"], r["what"], r["body"], r["recipient"], r["step"])
+        for r in sorted(rows, key=lambda r: r["number"])
+    ]
+
+
+async def finish(
+    connection: asyncpg.Connection, claimed: Claimed, result: Result, following: Next, at: datetime
+) -> bool:
+    """Writes the attempt. False when the lease was lost, and somebody else tells what became of it."""
+    attempt: dict[str, str | int] = {
+        "at": at.isoformat().replace("+00:00", "Z"),
+        "outcome": result.outcome.value,
+    }
+    attempt |= {k: v for k, v in (("status", result.status), ("detail", result.detail)) if v is not None}
+    return bool(
+        await connection.fetchval(
+            "UPDATE alerts.delivery SET state = CASE state WHEN 'pending' THEN $3 ELSE state END,"
+            " step = step + 1, attempts = attempts || $4::text::jsonb,"
+            " next_at = now() + make_interval(secs => $5), lease = NULL, leased_until = NULL"
+            " WHERE id = $1 AND lease = $2 RETURNING true",
+            claimed.id,
+            claimed.lease,
+            following.state,
+            json.dumps([attempt]),
+            following.wait_s,
+        )
+    )
+
+
+async def again(connection: asyncpg.Connection, delivery_id: str) -> bool:
+    """Sent once more from the start of the schedule, under the same id."""
+    return bool(
+        await connection.fetchval(
+            "UPDATE alerts.delivery SET state = 'pending', step = 0, next_at = now(), lease = NULL,"
+            " leased_until = NULL WHERE id = $1 RETURNING true",
+            delivery_id,
+        )
+    )
+
+
+_COLUMNS = (
+    "id, number, lane, alert, version, what, state, attempts, created_at,"
+    " CASE state WHEN 'pending' THEN next_at END AS next_at"
+)
+
+
+async def listed(
+    connection: asyncpg.Connection,
+    *,
+    alert: str | None,
+    endpoint: str | None,
+    state: str | None,
+    below: int | None,
+    limit: int,
+) -> list[DeliveryRow]:
+    """Newest first, `number` below `below`."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM alerts.delivery WHERE ($1::text IS NULL OR alert = $1)"  # noqa: S608
+        " AND ($2::text IS NULL OR lane = $2) AND ($3::text IS NULL OR state = $3)"
+        " AND ($4::bigint IS NULL OR number < $4) ORDER BY number DESC LIMIT $5",
+        alert,
+        endpoint,
+        state,
+        below,
+        limit,
+    )
+    return [_row(row) for row in rows]
+
+
+async def one(connection: asyncpg.Connection, delivery_id: str) -> DeliveryRow | None:
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM alerts.delivery WHERE id = $1",  # noqa: S608
+        delivery_id,
+    )
+    return None if row is None else _row(row)
+
+
+def _row(row: asyncpg.Record) -> DeliveryRow:
+    return DeliveryRow(
+        id=row["id"],
+        number=row["number"],
+        endpoint=row["lane"],
+        alert=row["alert"],
+        version=row["version"],
+        what=row["what"],
+        state=row["state"],
+        attempts=as_object(row["attempts"]),
+        next_at=row["next_at"],
+        created_at=row["created_at"],
+    )
