@@ -63,12 +63,11 @@ class Instance:
         self._parts: Parts | None = None
         self._services: Supervisor | None = None
         self._demo: Supervisor | None = None
+        self._lock_fd = -1
         self.env: dict[str, str] = {}
 
     def start(self) -> Run:
         """Start it and return where it is reached, once every service is ready."""
-        self._check_ports()
-        self._steps("starting PostgreSQL and Apache Kafka")
         parts = Parts(
             self.wishes.data_dir,
             postgres=not self._given["DATABASE_URL"],
@@ -76,6 +75,10 @@ class Instance:
             progress=self._steps,
         )
         self._parts = parts
+        # What a crash left running is waited for here, so it is not found on the ports below.
+        self._lock_fd = parts.lock()
+        self._check_ports()
+        self._steps("starting PostgreSQL and Apache Kafka")
         parts.start()
         database = self._given["DATABASE_URL"] or parts.database_url
         kafka = self._given["KAFKA_BOOTSTRAP_SERVERS"] or parts.kafka
@@ -99,7 +102,7 @@ class Instance:
         urls = [f"--{name}-url={getattr(run, name)}" for name in SERVICES]
         argv = [sys.executable, "-m", "services.demo", "run", f"--data-dir={self.wishes.data_dir}", *urls]
         env = {**os.environ, "CXLOOP_API_KEY": run.api_key, "CXLOOP_COMMAND": command}
-        self._demo = Supervisor({"demo": Plan(argv=argv, env=env)}, self._tell)
+        self._demo = Supervisor({"demo": Plan(argv=argv, env=env)}, self._tell, until_success=True)
         self._demo.start()
 
     def tick(self) -> None:
@@ -172,7 +175,9 @@ class Instance:
         url = f"http://{HOST}:{self.port(service)}"
         env = {"CXLOOP_PORT": str(self.port(service)), "CXLOOP_PUBLIC_URL": url, **self.env}
         log = None if self.wishes.verbose else self.home.logs / f"{service}.log"
-        return Plan(argv=[sys.executable, "-m", f"services.{service}"], log=log, env={**env})
+        return Plan(
+            argv=[sys.executable, "-m", f"services.{service}"], log=log, env={**env}, fds=[self._lock_fd]
+        )
 
     def _wait_ready(self, urls: Mapping[str, str]) -> None:
         assert self._services is not None

@@ -27,9 +27,11 @@ def backoff_s(failures: int) -> float:
 class Supervised:
     """One program that shall run, and how often it did not."""
 
-    def __init__(self, name: str, plan: Plan) -> None:
+    def __init__(self, name: str, plan: Plan, *, until_success: bool = False) -> None:
         self.name = name
         self.plan = plan
+        self.until_success = until_success
+        self.done = False
         self.failures = 0
         self.child: Child | None = None
         self.started = 0.0
@@ -52,18 +54,28 @@ class Supervised:
             if status is None:
                 return
             self.child = None
+            self.done = self.until_success and status == 0
+            if self.done:
+                return
             self.failures = 1 if now - self.started > STEADY_S else self.failures + 1
             self.due = now + backoff_s(self.failures)
             tell(f"{self.name} ended with status {status}; starting it again in {self.due - now:.1f} s")
-        elif now >= self.due:
+        elif now >= self.due and not self.done:
             self.start()
 
 
 class Supervisor:
-    """Several supervised programs, started in order and stopped together."""
+    """Several supervised programs, started in order and stopped together.
 
-    def __init__(self, plans: Mapping[str, Plan], tell: Callable[[str], None]) -> None:
-        self.programs = {name: Supervised(name, plan) for name, plan in plans.items()}
+    A service shall never end; with `until_success` a program may, with status 0.
+    """
+
+    def __init__(
+        self, plans: Mapping[str, Plan], tell: Callable[[str], None], *, until_success: bool = False
+    ) -> None:
+        self.programs = {
+            name: Supervised(name, plan, until_success=until_success) for name, plan in plans.items()
+        }
         self._tell = tell
 
     def start(self) -> None:

@@ -8,6 +8,7 @@ is abandoned at the first such sign, and `shared.bus.producer` opens the next.
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -147,13 +148,24 @@ async def close_client(client: AIOKafkaProducer, flush_s: float) -> None:
         await asyncio.wait({stopping}, timeout=flush_s)
     if not stopping.done():
         await asyncio.sleep(0)  # lets `stop` begin, which marks the client as closed
-        client._message_accumulator.fail_all(BusUnavailable("closed"))
+        sender = client._sender.sender_task
+        if sender is not None:
+            sender.cancel()
+        _fail_batches(client)
         closing = asyncio.ensure_future(client.client.close())
         await asyncio.wait({stopping, closing}, timeout=CLOSE_S)
-        sender = client._sender.sender_task
-        for task in (closing, stopping, sender):
-            if task is not None and not task.done():
+        for task in (closing, stopping):
+            if not task.done():
                 task.cancel()
                 await asyncio.wait({task}, timeout=CLOSE_S)
     if not stopping.cancelled() and stopping.done():
         stopping.exception()  # whatever it is, the client is gone
+
+
+def _fail_batches(client: AIOKafkaProducer) -> None:
+    """So that nothing waits for them; their exceptions count as seen."""
+    accumulator = client._message_accumulator
+    accumulator.fail_all(BusUnavailable("closed"))
+    for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
+        if batch._drain_waiter.done() and not batch._drain_waiter.cancelled():
+            batch._drain_waiter.exception()

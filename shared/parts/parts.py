@@ -56,8 +56,7 @@ class Parts:
 
     def start(self) -> Parts:
         """Lock the directory and start what is wanted, side by side; return when all of it is ready."""
-        make_folder(self.data_dir, "the data directory", private=True)
-        self._lock.acquire()
+        self.lock()
         try:
             self._create()
             self._start_all()
@@ -65,6 +64,13 @@ class Parts:
             self.stop()
             raise
         return self
+
+    def lock(self) -> int:
+        """Make and lock the directory, once; return the lock's file descriptor for further children to hold."""
+        if self._lock.fd < 0:
+            make_folder(self.data_dir, "the data directory", private=True)
+            self._lock.acquire()
+        return self._lock.fd
 
     def stop(self) -> None:
         """End all parts cleanly, by force after `STOP_S`, then unlock."""

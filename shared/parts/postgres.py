@@ -102,6 +102,8 @@ class Postgres:
             # A rebuild or the demo's history writes in bursts: fewer forced checkpoints.
             "max_wal_size": "2GB",
             "checkpoint_timeout": "15min",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
             "log_checkpoints": "off",
             "log_statement": "none",
             # A failing statement would put its parameters, and so personal data, into the log.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ from shared.runtime.problem import Problem
 
 BODY_DEADLINE_S: Final = 30.0
 RETRY_AFTER_S: Final = 10
+TOO_LARGE: Final = 413
+DISCARD_S: Final = 3.0
+DISCARD_BYTES: Final = 16 * 1024 * 1024
 _PLAIN: Final = frozenset(("", "identity"))
 _GZIP: Final = frozenset(("gzip", "x-gzip"))
 
@@ -49,6 +53,23 @@ async def body_of(scope: Scope, receive: Receive, limit: int) -> bytes:
             return await read_body(scope, receive, limit)
     except TimeoutError:
         raise Problem("invalid_request", "the body did not arrive in time") from None
+    except Problem as problem:
+        if problem.status == TOO_LARGE:
+            await _let_it_come(receive)
+        raise
+
+
+async def _let_it_come(receive: Receive) -> None:
+    """Reads on and keeps nothing, within bounds: a caller that is still sending would otherwise find its
+    connection reset, and never see why."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_S):
+            while size < DISCARD_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def unpacked(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:

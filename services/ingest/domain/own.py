@@ -108,7 +108,8 @@ def read_event(
     else:
         fields, body = _data(data, event_type, reasons, warnings)
     if body is not None and event_type is not None:
-        reasons += _whole(event_type, body, fields)
+        unread = any(one.where.startswith("/data/identifiers") for one in reasons)
+        reasons += [] if unread else _whole(event_type, body, fields)
     if reasons or body is None or event_type is None:
         return Read(None, tuple(reasons), tuple(warnings))
     if isinstance(body, b.EventRetracted):

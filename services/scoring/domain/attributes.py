@@ -70,16 +70,26 @@ class Attributes:
 
     def at(self, field: str, t: Micros) -> Value:
         """The value in force at `t`; None if nobody ever said one, or it was removed."""
+        fact = self.fact(field, t)
+        return fact.value if fact else None
+
+    def fact(self, field: str, t: Micros) -> Fact | None:
+        """Like `at`, with the event that said it."""
         facts = self._facts.get(field)
         if not facts:
             return None
         place = bisect_right(facts, t, key=_time) - 1
-        return facts[max(place, 0)].value
+        return facts[max(place, 0)]
 
     def text(self, field: str, t: Micros) -> str | None:
         """Like `at`, for fields that are texts."""
         value = self.at(field, t)
         return value if isinstance(value, str) else None
+
+    def last(self, field: str) -> Fact | None:
+        """The last fact on a field, with who said it and when."""
+        facts = self._facts.get(field)
+        return facts[-1] if facts else None
 
     def latest(self) -> Mapping[str, Value]:
         """The last value of each field; fields of which nothing is known are absent."""

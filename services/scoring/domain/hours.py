@@ -15,9 +15,11 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.scoring.domain.policy import EvidencePolicy, Hours, Region
-from shared.events.times import DAY, MINUTE, Micros, from_micros
+from shared.events.times import DAY, MINUTE, SECOND, Micros, from_micros
 
 UTC_NAME: Final = "UTC"
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+_QUARTER: Final = 15 * MINUTE
 _FAR_DAYS: Final = 4000  # a promise is kept or broken within ten years
 
 
@@ -107,19 +109,24 @@ def is_working(calendar: Calendar, at: Micros) -> bool:
 
 def _local(calendar: Calendar, at: Micros) -> tuple[int, Micros]:
     """Proleptic ordinal of the local day, and the wall clock within it."""
-    local = from_micros(at).astimezone(zone(calendar.time_zone))
-    clock = ((local.hour * 60 + local.minute) * 60 + local.second) * 1_000_000 + local.microsecond
-    return local.toordinal(), clock
+    day, clock = divmod(at + _offset(calendar.time_zone, at // _QUARTER), DAY)
+    return day + _EPOCH_ORDINAL, clock
 
 
 def _instant(calendar: Calendar, ordinal: int, clock: Micros) -> Micros:
     """The inverse of `_local`, by two corrections with the offset in force."""
-    naive = (ordinal - date(1970, 1, 1).toordinal()) * DAY + clock
+    naive = (ordinal - _EPOCH_ORDINAL) * DAY + clock
     at = naive
     for _ in range(2):
-        offset = from_micros(at).astimezone(zone(calendar.time_zone)).utcoffset()
-        at = naive - (round(offset.total_seconds()) * 1_000_000 if offset else 0)
+        at = naive - _offset(calendar.time_zone, at // _QUARTER)
     return at
+
+
+@lru_cache(maxsize=1 << 16)
+def _offset(time_zone: str, quarter: int) -> Micros:
+    """Local time minus UTC; since 2000 every zone has changed its offset at a full quarter of an hour."""
+    offset = from_micros(quarter * _QUARTER).astimezone(zone(time_zone)).utcoffset()
+    return round(offset.total_seconds()) * SECOND if offset else 0
 
 
 def _works(calendar: Calendar, hours: Hours, ordinal: int) -> bool:

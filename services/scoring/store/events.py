@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import asyncpg
 
+from services.scoring.domain.identity import names
 from services.scoring.domain.types import Applied, TextFeature
 from services.scoring.store.types import Conn, Stored
 from shared.events import decode, encode
 
-_COLUMNS = ", ".join(
-    "e.body e.applied_at e.episode::text e.leaf::text e.about::text e.target::text e.compound e.text_model".split()
+_COLUMNS = (
+    "e.body, e.applied_at, e.episode::text, e.leaf::text, e.about::text, e.target::text, e.compound"
+    + (", e.text_model")
 )
 _OF_EPISODES = f"SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.episode = ANY($1::uuid[])"  # noqa: S608
 _LOOSE = f"""
@@ -27,9 +29,10 @@ WHERE about = ANY(SELECT episode FROM own) AND episode IS NOT NULL
 """
 _INSERT = """
 INSERT INTO scoring.event
-  (event_id, recorded, applied_at, at, type, episode, leaf, about, target, body, compound, text_model)
+  (event_id, recorded, applied_at, at, type, episode, leaf, organisation, about, target, body, compound,
+   text_model)
 SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::text[], $6::uuid[],
-  $7::uuid[], $8::uuid[], $9::uuid[], $10::bytea[], $11::smallint[], $12::text[])
+  $7::uuid[], $8::uuid[], $9::uuid[], $10::uuid[], $11::bytea[], $12::smallint[], $13::text[])
 """
 _RETRACTIONS = """
 INSERT INTO scoring.retraction (event_id, target, source)
@@ -85,6 +88,7 @@ async def insert(conn: Conn, rows: Sequence[Stored]) -> None:
         [r.event.type for r in rows],
         [r.episode for r in rows],
         [r.leaf for r in rows],
+        [names(r.event).organisation for r in rows],
         [r.about for r in rows],
         [r.target for r in rows],
         [encode(r.event) for r in rows],

@@ -1,0 +1,52 @@
+"""Processes under measurement: started on given parts, waited for, ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def running(module: str, *words: str, env: dict[str, str], port: int | None = None) -> Iterator[int]:
+    """`python -m module words…` until the block ends; its process id. With a port, waits until it answers."""
+    log = open(ROOT / "build" / f"bench-{module.rpartition('.')[2]}-{'-'.join(words)}.log", "wb")  # noqa: SIM115
+    command = [sys.executable, "-m", module, *words]
+    child = subprocess.Popen(command, env=os.environ | env, cwd=ROOT, stdout=log, stderr=log)
+    try:
+        if port is not None:
+            _wait_for(port, child)
+        yield child.pid
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.wait(30)
+        log.close()
+
+
+def _wait_for(port: int, child: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if child.poll() is not None:
+            raise RuntimeError(f"{child.args!r} ended with {child.returncode}; see build/bench-*.log")
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code != 503:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise TimeoutError(f"{child.args!r} is not ready after 60 s")
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time that the process has used so far, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
