@@ -66,7 +66,7 @@ class Parts:
         return self
 
     def lock(self) -> int:
-        """Make and lock the directory, once; return the lock's file descriptor for further children to hold."""
+        """Make and lock the directory, once; return its file descriptor for further children to hold."""
         if self._lock.fd < 0:
             make_folder(self.data_dir, "the data directory", private=True)
             self._lock.acquire()
