@@ -109,7 +109,7 @@ def read_event(
         fields, body = _data(data, event_type, reasons, warnings)
     if body is not None and event_type is not None:
         unread = any(one.where.startswith("/data/identifiers") for one in reasons)
-        reasons += [] if unread else _whole(event_type, body, fields)
+        reasons += _whole(event_type, body, fields, named=True if unread else None)
     if reasons or body is None or event_type is None:
         return Read(None, tuple(reasons), tuple(warnings))
     if isinstance(body, b.EventRetracted):
@@ -250,19 +250,26 @@ def read_identifiers(found: Json, where: str, reasons: list[Reason]) -> tuple[st
     return ordered(good)
 
 
-def _whole(event_type: str, body: Body, fields: Mapping[str, Any]) -> list[Reason]:
-    """Rules that concern more than one field."""
-    named = bool(fields.get("identifiers") or fields.get("account"))
-    opens = isinstance(body, b.InteractionOpened) and not isinstance(body, b.InteractionUpdated)
-    # An opening leads to a known interaction only by what it follows.
-    leads = opens and body.follows not in (UNSET, None) if isinstance(body, b.InteractionOpened) else False
-    if not named and ((opens and not leads) or somebody_needed(event_type, body)):
-        return [Reason("nobody", "/data/identifiers", "somebody must be named: an identifier or an account")]
-    if isinstance(body, b.CustomerLinked) and len(fields.get("identifiers", ())) < 2:
-        return [Reason("nobody", "/data/identifiers", "a link needs two identifiers or more")]
+def _whole(event_type: str, body: Body, fields: Mapping[str, Any], *, named: bool | None) -> list[Reason]:
+    """Rules that concern more than one field. `named`: True where identifiers were given but unreadable."""
+    reasons: list[Reason] = []
+    identifiers = fields.get("identifiers", ())
+    if named is None:
+        if not identifiers and not fields.get("account") and _somebody(event_type, body):
+            why = "somebody must be named: an identifier or an account"
+            reasons.append(Reason("nobody", "/data/identifiers", why))
+        elif isinstance(body, b.CustomerLinked) and len(identifiers) < 2:
+            reasons.append(Reason("nobody", "/data/identifiers", "a link needs two identifiers or more"))
     if free_text_bytes(body) > MAX_TEXT_BYTES:
-        return [Reason("too_long", "/data/body", f"more than {MAX_TEXT_BYTES // 1024} KiB of text")]
-    return []
+        reasons.append(Reason("too_long", "/data/body", f"more than {MAX_TEXT_BYTES // 1024} KiB of text"))
+    return reasons
+
+
+def _somebody(event_type: str, body: Body) -> bool:
+    """An opening leads to a known interaction only by what it follows."""
+    if isinstance(body, b.InteractionOpened) and not isinstance(body, b.InteractionUpdated):
+        return body.follows in (UNSET, None)
+    return somebody_needed(event_type, body)
 
 
 def _retracted(source: str, event: str) -> str:
