@@ -19,17 +19,17 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def running(module: str, *words: str, env: dict[str, str], port: int | None = None) -> Iterator[int]:
     """`python -m module words…` until the block ends; its process id. With a port, waits until it answers."""
-    log = open(ROOT / "build" / f"bench-{module.rpartition('.')[2]}-{'-'.join(words)}.log", "wb")  # noqa: SIM115
+    name = f"bench-{module.rpartition('.')[2]}-{'-'.join(words)}.log"
     command = [sys.executable, "-m", module, *words]
-    child = subprocess.Popen(command, env=os.environ | env, cwd=ROOT, stdout=log, stderr=log)
-    try:
-        if port is not None:
-            _wait_for(port, child)
-        yield child.pid
-    finally:
-        child.send_signal(signal.SIGTERM)
-        child.wait(30)
-        log.close()
+    with (ROOT / "build" / name).open("wb") as log:
+        child = subprocess.Popen(command, env=os.environ | env, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            if port is not None:
+                _wait_for(port, child)
+            yield child.pid
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.wait(30)
 
 
 def _wait_for(port: int, child: subprocess.Popen[bytes]) -> None:
