@@ -46,7 +46,7 @@ def episode_key(event: Event) -> EpisodeKey | None:
 
 
 def build(key: EpisodeKey, applied: Iterable[Applied]) -> Episode:
-    """The episode of these events, each once and in canonical order; the caller has left out retracted ones."""
+    """The episode of these events, each once, in canonical order; the caller has left out retracted ones."""
     return Episode(key, revisions.canonical(applied))
 
 

@@ -1,4 +1,4 @@
-"""What was promised for one interaction: by the customer's persona, the channel, the priority, or in words."""
+"""What was promised for one interaction: by persona, channel and priority, or in so many words."""
 
 from __future__ import annotations
 

@@ -103,11 +103,11 @@ class Story:
         """Whether the interaction still goes on; if so, `status` says who owes the next step."""
         return self.status is not None and self.status not in OVER and not self.removed
 
-    def messages(self, author: str, *, public: bool = True) -> Iterator[Step]:
+    def messages(self, author: str) -> Iterator[Step]:
+        """Public messages by `author`, in order."""
         for step in self.steps:
-            if step.kind == "message" and step.thing.get("author") == author:
-                if step.thing.get("public") or not public:
-                    yield step
+            if step.kind == "message" and step.thing.get("author") == author and step.thing.get("public"):
+                yield step
 
     def _begin(self, step: Step) -> None:
         self.replies.append(Wait(step.event, step.at))
@@ -214,7 +214,7 @@ class Story:
             for s in earlier
         )
 
-    def _merged(self, step: Step) -> None:
+    def _merged(self, _step: Step) -> None:
         # The target carries on what still waits here; what was answered before stays said.
         self.replies = [wait for wait in self.replies if wait.ended is not None]
         self.phases = [] if self.status not in OVER else self.phases

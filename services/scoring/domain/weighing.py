@@ -50,6 +50,14 @@ def mood(policy: EvidencePolicy, compound: int, at: Micros, event: str) -> Evide
 
 
 def told(rows: Iterable[Evidence | None]) -> tuple[Evidence, ...]:
-    """Those that say anything, in canonical order (at, event, signal)."""
-    kept = [row for row in rows if row and (row.good or row.bad)]
-    return tuple(sorted(kept, key=lambda r: (r.at, r.event, r.signal, r.good, r.bad, r.what)))
+    """Those that say anything, one per signal, time and event, in canonical order (at, event, signal)."""
+    sums: dict[tuple[Micros, str, Signal, bool, str], tuple[Nano, Nano]] = {}
+    for row in rows:
+        if row and (row.good or row.bad):
+            key = (row.at, row.event, row.signal, row.open, row.what)
+            good, bad = sums.get(key, (0, 0))
+            sums[key] = good + row.good, bad + row.bad
+    return tuple(
+        Evidence(signal, at, good, bad, event, is_open, what)
+        for (at, event, signal, is_open, what), (good, bad) in sorted(sums.items())
+    )
