@@ -34,6 +34,7 @@ class Totals:
         "relationship_last",
         "renewal_in",
         "respondents",
+        "since",
         "stated",
         "usual",
     )
@@ -54,9 +55,11 @@ class Totals:
         )
         if live:
             self._overlay(state, live, lens)
+        self.since: Micros | None = None
         since = instant(attributes.at("since", lens.now))
         if since is not None and since <= lens.now:
-            self.first = max(LANDMARK, since if self.first is None else min(since, self.first))
+            self.since = max(since, LANDMARK)
+            self.first = self.since if self.first is None else min(self.since, self.first)
         renewal = instant(attributes.at("renewal_at", lens.now))
         self.renewal_in = None if renewal is None or renewal < lens.now else renewal - lens.now
 
