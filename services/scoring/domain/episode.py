@@ -16,6 +16,7 @@ from services.scoring.domain.commerce import Outcome
 from services.scoring.domain.identity import names
 from services.scoring.domain.life import life
 from services.scoring.domain.policy import HEALTH, RELATIONSHIP, EvidencePolicy, Policy
+from services.scoring.domain.summaries import summary
 from services.scoring.domain.types import Applied, Episode, EpisodeKey, Evidence, Fold
 from services.scoring.domain.weighing import told
 from shared.events import Event
@@ -24,6 +25,8 @@ from shared.events.identifiers import is_organisation, ordered
 from shared.events.ids import leaf_id
 from shared.events.scores import Wait
 from shared.events.times import Micros
+
+__all__ = ["build", "episode_key", "evidence", "fold", "summary", "superseded", "waits"]
 
 INTERACTION: Final = "interaction"
 USAGE: Final = "usage"
