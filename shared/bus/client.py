@@ -162,9 +162,16 @@ async def close_client(client: AIOKafkaProducer, flush_s: float) -> None:
         stopping.exception()  # whatever it is, the client is gone
 
 
+class _Forgiving(set[Any]):
+    """The library removes a batch that failed while it waited for its retry twice."""
+
+    remove = set.discard
+
+
 def _fail_batches(client: AIOKafkaProducer) -> None:
     """So that nothing waits for them; their exceptions count as seen."""
     accumulator = client._message_accumulator
+    accumulator._pending_batches = _Forgiving(accumulator._pending_batches)
     accumulator.fail_all(BusUnavailable("closed"))
     for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
         if batch._drain_waiter.done() and not batch._drain_waiter.cancelled():
