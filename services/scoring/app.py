@@ -30,7 +30,10 @@ from shared.runtime.idempotency import install_idempotency
 log = structlog.get_logger()
 
 NAME: Final = "cxloop-scoring"
-DESCRIPTION: Final = "Health, relationship and detractor risk of every customer and account, at any time, explained to the event."
+DESCRIPTION: Final = (
+    "Health, relationship and detractor risk of every customer and account, at any time, "
+    "explained to the event."
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -9,7 +9,8 @@ from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.causes import causes
 from services.scoring.domain.customer import Customer, fold_all
 from services.scoring.domain.episode import summary, waits
-from services.scoring.domain.explain import Explanation, explain
+from services.scoring.domain.explain import explain
+from services.scoring.domain.explanation import Explanation
 from services.scoring.domain.forecast import next_check
 from services.scoring.domain.model import Model
 from services.scoring.domain.policy import Policy
