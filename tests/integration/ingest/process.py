@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,8 +105,9 @@ def _wait_ready(ingest: Ingest) -> None:
 class Feedback:
     """Reads `cx.feedback.v1` from where it ended when the reader was made."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
         self._consumer = consumer
+        self._ends = ends
         self.events: dict[str, Event] = {}
         self.keys: dict[str, bytes] = {}
         self.copies: dict[str, int] = {}
@@ -119,6 +120,14 @@ class Feedback:
                 await self._read()
         return [self.events[one] for one in wanted]
 
+    async def all_ids(self, deadline_s: float = READ_S) -> set[str]:
+        """Ids of all events up to where the topic ended when the reader was made."""
+        async with asyncio.timeout(deadline_s):
+            for partition, end in self._ends.items():
+                while await self._consumer.position(partition) < end:
+                    await self._read()
+        return set(self.events)
+
     async def _read(self) -> None:
         for messages in (await self._consumer.getmany(timeout_ms=200)).values():
             for message in messages:
@@ -129,7 +138,9 @@ class Feedback:
 
 
 @asynccontextmanager
-async def feedback(kafka: str, topic: str = FEEDBACK) -> AsyncIterator[Feedback]:
+async def feedback(
+    kafka: str, topic: str = FEEDBACK, *, from_beginning: bool = False
+) -> AsyncIterator[Feedback]:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -138,8 +149,8 @@ async def feedback(kafka: str, topic: str = FEEDBACK) -> AsyncIterator[Feedback]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         for partition, offset in ends.items():
-            consumer.seek(partition, offset)
-        yield Feedback(consumer)
+            consumer.seek(partition, 0 if from_beginning else offset)
+        yield Feedback(consumer, ends)
     finally:
         await consumer.stop()
 
