@@ -20,7 +20,7 @@ from services.cli import migrations
 from services.cli.home import Home, Run
 from services.cli.keys import with_keys
 from services.cli.steps import Steps
-from services.cli.supervisor import Supervisor
+from services.cli.supervisor import Supervisor, rotate
 from services.cli.target import CommandError
 from shared.bus.errors import BusError
 from shared.bus.topics import TOPICS, ensure_topics
@@ -111,6 +111,7 @@ class Instance:
             if supervisor:
                 supervisor.tick()
         if self._parts:
+            rotate(self.home.logs / "postgres.log")  # Kafka looks after its own
             for name in self._parts.revive():
                 self._tell(f"{name} had ended and was started again")
 

@@ -84,7 +84,7 @@ def _tell(sentence: str) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into Stop; later ones cannot disturb the clean end."""
+    """Turn the first SIGINT, SIGTERM or SIGHUP into Stop; later ones cannot disturb the clean end."""
     asked = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -93,7 +93,10 @@ def _signals() -> Iterator[None]:
             asked = True
             raise Stop
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored: started with nohup
+        wanted.append(signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in wanted}
     try:
         yield
     finally:
