@@ -47,7 +47,8 @@ def explain_folds(
     """
     view = lens(policy, model, now)
     totals = Totals(state, [fold for _, fold in told if fold.live], attributes, view)
-    scores, sums = read(totals, view), sums_of(totals, view)
+    sums = sums_of(totals, view)
+    scores = read(totals, view, sums)
     rows = Rows((fold for _, fold in told), view)
     first, last = _ends(told)
     named = {"first": first, "last": last, "since": _fact(attributes, "since", view)}

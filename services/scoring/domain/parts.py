@@ -22,7 +22,7 @@ from shared.events.times import DAY
 
 _WEIGHT = 10**7
 """100 points · w in 10⁻¹² · m0 in 10⁻⁶ → 10⁻⁹: 10² · 10⁹ / 10¹⁸."""
-_MASS = (Signal.RENEWAL, Signal.PURCHASE, Signal.ADVOCACY, Signal.BREADTH)
+MASSES = (Signal.RENEWAL, Signal.PURCHASE, Signal.ADVOCACY, Signal.BREADTH)
 
 
 class Shape(StrEnum):
@@ -106,7 +106,7 @@ def relationship_parts(totals: Totals, lens: Lens) -> list[Part]:
     seen = rdiv(totals.relationship * NANO, totals.relationship + k)
     if totals.first is not None:
         parts.append(_tenure(totals, lens, seen))
-    for signal in _MASS:
+    for signal in MASSES:
         i = INDEX[signal]
         if cells[i] or cells[i + 1]:
             parts.append(_mass(signal, cells[i], cells[i + 1], lens))
@@ -123,12 +123,17 @@ def _tenure(totals: Totals, lens: Lens, seen: Nano) -> Part:
     return Part(Signal.TENURE.value, Shape.FIRST, points, seen, Signal.TENURE, gain=points)
 
 
-def _mass(signal: Signal, good: int, bad: int, lens: Lens) -> Part:
+def mass_shares(signal: Signal, good: int, bad: int, unit: int, lens: Lens) -> tuple[Nano, Nano]:
+    """Points of decayed gains and of losses; `unit` is what a mass of 1 is written as in `good` and `bad`."""
     reading = lens.policy.reading.relationship
-    per = lens.unit_relationship * reading.mass_scale[signal]
-    weight = reading.weights[signal]
+    per, weight = unit * reading.mass_scale[signal], reading.weights[signal]
     gain = _points(weight * (MICRO - reading.m0), ONE - exp2_neg_raw(good * MICRO, per)) if good else 0
     loss = -_points(weight * reading.m0, ONE - exp2_neg_raw(bad * MICRO, per)) if bad else 0
+    return gain, loss
+
+
+def _mass(signal: Signal, good: int, bad: int, lens: Lens) -> Part:
+    gain, loss = mass_shares(signal, good, bad, lens.unit_relationship, lens)
     coverage = rdiv((good + bad) * NANO, good + bad + lens.k_relationship)
     return Part(signal.value, Shape.SHARES, gain + loss, coverage, signal, gain, loss)
 
@@ -161,7 +166,7 @@ def trend_points(theta: int, weight: int, slow: Nano, fast: Nano) -> Nano:
     return rdiv(theta * weight * (slow - fast), 10**18)
 
 
-def _log_share(theta: int, sum_: int, k: int, mean_micro: int) -> Nano:
+def log_share(theta: int, sum_: int, k: int, mean_micro: int) -> Nano:
     """θ·ln(1 + sum/(κ·mean)) in 10⁻⁹."""
     base = k * mean_micro
     return rdiv(theta * ln_raw(base + sum_ * MICRO, base) * 1000, ONE)
@@ -172,8 +177,8 @@ def risk_parts(found: list[Mean], totals: Totals, lens: Lens) -> list[Part]:
     m0, k, theta_trend = lens.policy.reading.m0, lens.k_slow, lens.model.trend
     parts, trend = [], 0
     for one, good, bad, _, above, coverage in found:
-        gain = -_log_share(one.theta, good, k, m0) if good else 0
-        loss = _log_share(one.theta, bad, k, MICRO - m0) if bad else 0
+        gain = -log_share(one.theta, good, k, m0) if good else 0
+        loss = log_share(one.theta, bad, k, MICRO - m0) if bad else 0
         parts.append(Part(one.signal.value, Shape.SHARES, gain + loss, coverage, one.signal, gain, loss))
         fast_good, fast_bad = fast_sums(one.cell, totals, lens)
         fast = mean(m0, fast_good, fast_bad, fast_good + fast_bad + lens.k_fast)

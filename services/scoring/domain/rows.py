@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from services.scoring.domain.lens import Lens
-from services.scoring.domain.state import CELLS, FAST, INDEX, add_evidence
-from services.scoring.domain.totals import undecayed
+from services.scoring.domain.state import FAST, INDEX, add_evidence
+from services.scoring.domain.totals import open_cells
 from services.scoring.domain.types import Evidence, Fold, Nano, Signal
 from shared.events.times import Micros
 
@@ -90,14 +90,8 @@ def _place(row: Evidence) -> tuple[Micros, str]:
 
 
 def _amount(signal: Signal, at: Micros, event: str, group: list[Evidence], lens: Lens) -> Amounts:
-    cells = [0] * CELLS
+    cells = open_cells(group, lens)
     add_evidence(cells, [row for row in group if not row.open], lens.grid)
     i = INDEX[signal]
-    for row in group:
-        if row.open:
-            for cell, nano in ((i, row.good), (i + 1, row.bad)):
-                slow, fast = undecayed(signal, nano, lens)
-                cells[cell] += slow
-                cells[cell + FAST] += fast
     waits = any(row.open for row in group)
     return Amounts(at, event, waits, cells[i], cells[i + 1], cells[i + FAST], cells[i + FAST + 1])

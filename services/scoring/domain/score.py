@@ -107,9 +107,9 @@ def score_folds(
     return read(Totals(state, live, attributes, view), view)
 
 
-def read(totals: Totals, view: Lens) -> Scores:
-    """Scores of what was summed up."""
-    sums = sums_of(totals, view)
+def read(totals: Totals, view: Lens, sums: Sums | None = None) -> Scores:
+    """Scores of what was summed up; `sums` if they are at hand already."""
+    sums = sums or sums_of(totals, view)
     reading = view.policy.reading
     health = sums.health_baseline + sum([part.points for part in sums.health])
     relationship = sums.relationship_baseline + sum([part.points for part in sums.relationship])

@@ -9,7 +9,7 @@ from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.decay import LANDMARK, day_start, hour_of, hour_start
 from services.scoring.domain.lens import Lens
 from services.scoring.domain.numbers import NANO
-from services.scoring.domain.state import FAST, INDEX, State, add_evidence, amount
+from services.scoring.domain.state import CELLS, FAST, INDEX, State, add_evidence, amount
 from services.scoring.domain.types import Evidence, Fold, Signal
 from shared.events.times import DAY, Micros, to_micros
 
@@ -69,28 +69,17 @@ class Totals:
         leaves: set[str] = set()
         for fold in live:
             add_evidence(self.cells, (row for row in fold.evidence if not row.open), lens.grid)
-            self._open(fold.evidence, lens)
             days.update(fold.days)
             leaves.update(fold.respondents)
             self._marks(fold, lens)
+        rows = [row for fold in live for row in fold.evidence if row.open]
+        self.cells = [a + b for a, b in zip(self.cells, open_cells(rows, lens), strict=True)]
+        self.stated = tuple(r for r in rows if r.signal is Signal.INTENT and r.what == CANCEL_SCHEDULED)
         for day in days.difference(state.days):
             self.recent += amount(NANO, 24 * day, lens.grid.recent_days)
             self.usual += amount(NANO, 24 * day, lens.grid.usual_days)
             self.last = max(self.last or 0, day_start(day + 1))
         self.respondents += len(leaves.difference(state.respondents))
-
-    def _open(self, rows: Iterable[Evidence], lens: Lens) -> None:
-        """While the customer waits, the loss stands undecayed: stored as if it had happened just now."""
-        for row in rows:
-            if not row.open:
-                continue
-            if row.signal is Signal.INTENT and row.what == CANCEL_SCHEDULED:
-                self.stated = (*self.stated, row)
-            i = INDEX[row.signal]
-            for cell, nano in ((i, row.good), (i + 1, row.bad)):
-                slow, fast = undecayed(row.signal, nano, lens)
-                self.cells[cell] += slow
-                self.cells[cell + FAST] += fast
 
     def _marks(self, fold: Fold, lens: Lens) -> None:
         if fold.health_at is not None:
@@ -122,6 +111,19 @@ def instant(value: str | int | None) -> Micros | None:
         return to_micros(at if at.tzinfo else at.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
+
+
+def open_cells(rows: Iterable[Evidence], lens: Lens) -> list[int]:
+    """Sums of what is open: while the customer waits, the loss stands as if it had happened just now."""
+    cells = [0] * CELLS
+    for row in rows:
+        if row.open:
+            i = INDEX[row.signal]
+            for cell, nano in ((i, row.good), (i + 1, row.bad)):
+                slow, fast = undecayed(row.signal, nano, lens)
+                cells[cell] += slow
+                cells[cell + FAST] += fast
+    return cells
 
 
 def undecayed(signal: Signal, nano: int, lens: Lens) -> tuple[int, int]:
