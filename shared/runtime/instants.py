@@ -14,7 +14,7 @@ def _parse(value: object) -> object:
     """Texts only: a bare number could be seconds or milliseconds."""
     if isinstance(value, datetime):
         return parse_instant(value.isoformat())
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable():
         raise ValueError("not an RFC 3339 instant such as 2026-01-31T09:30:00Z")
     # A plus sign that was not escaped in a query string arrives as a space.
     text = value[:-6] + "+" + value[-5:] if value[-6:-5] == " " else value

@@ -1,0 +1,28 @@
+"""Every way to write the address of a database."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.db.engine import asyncpg_url
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("postgresql://u:p@h:5433/d", "postgresql://u:p@h:5433/d"),
+        ("postgres://h/d", "postgresql://h/d"),
+        ("postgresql+asyncpg://h/d?sslmode=require", "postgresql://h/d?sslmode=require"),
+        ("postgresql://postgres@/postgres?host=/run/x", "postgresql://postgres@/postgres?host=/run/x"),
+        ("postgresql:///d?host=/run/x", "postgresql:///d?host=/run/x"),
+        ("postgresql://u:p%2F%40@h/d", "postgresql://u:p%2F%40@h/d"),
+    ],
+)
+def test_written_as_the_driver_reads_it(given: str, asked: str) -> None:
+    assert asyncpg_url(given) == asked
+
+
+@pytest.mark.parametrize("url", ["", "mysql://h/d", "/run/x", "h:5432/d"])
+def test_what_is_no_address_of_postgresql(url: str) -> None:
+    with pytest.raises(ValueError, match="postgresql://"):
+        asyncpg_url(url)
