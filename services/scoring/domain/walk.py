@@ -1,0 +1,129 @@
+"""A customer that events are put into and taken out of, one by one, while time goes on.
+
+Invariant: after any steps the walk stands exactly where `fold_all` over the same events at the same now
+would: only the touched episode is folded again, all of them when an attribute that decides folds changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from services.scoring.domain.attributes import Attributes
+from services.scoring.domain.episode import build, episode_key, fold
+from services.scoring.domain.lens import grid_of, lens
+from services.scoring.domain.model import Model
+from services.scoring.domain.policy import Policy
+from services.scoring.domain.score import sums_of
+from services.scoring.domain.state import State
+from services.scoring.domain.totals import Totals
+from services.scoring.domain.types import Applied, Episode, EpisodeKey, Fold, Nano
+from shared.events.times import Micros
+
+
+class Raw(NamedTuple):
+    """The three scores as they add up: points, points, log-odds, in 10⁻⁹; also while unknown."""
+
+    health: Nano
+    relationship: Nano
+    risk: Nano
+
+
+class Walk:
+    """Time only goes on. Events are given counted already: each once, retracted ones left out."""
+
+    def __init__(self, applied: Iterable[Applied], policy: Policy, model: Model, now: Micros) -> None:
+        self._model = model
+        self._now = now
+        self._events = {one.event.id: one for one in applied}
+        self._attributes = Attributes.of(one.event for one in self._events.values())
+        self._members: dict[EpisodeKey, dict[str, Applied]] = {}
+        for one in self._events.values():
+            key = episode_key(one.event)
+            if key is not None:
+                self._members.setdefault(key, {})[one.event.id] = one
+        self._episodes = {key: build(key, members.values()) for key, members in self._members.items()}
+        self._live: dict[EpisodeKey, Fold] = {}
+        self._settled: dict[EpisodeKey, Fold] = {}
+        self._policy = policy
+        self._state = State(grid_of(policy))
+        self._fold_everything()
+
+    def advance(self, now: Micros) -> None:
+        """Let time pass; what no longer depends on it settles."""
+        self._now = now
+        for key in list(self._live):
+            self._fold(key)
+
+    def put(self, one: Applied) -> None:
+        """Add an event, or replace one of the same id."""
+        if one.event.id in self._events:
+            self.take(self._events[one.event.id])
+        self._events[one.event.id] = one
+        key = episode_key(one.event)
+        if key is not None:
+            self._members.setdefault(key, {})[one.event.id] = one
+        self._changed(key, self._attributes.plus((one.event,)))
+
+    def take(self, one: Applied) -> None:
+        """Take an event out, as if it had never been."""
+        del self._events[one.event.id]
+        key = episode_key(one.event)
+        if key is not None:
+            del self._members[key][one.event.id]
+        self._changed(key, Attributes.of(other.event for other in self._events.values()))
+
+    def switch(self, policy: Policy, model: Model) -> None:
+        """Go on under another policy and model."""
+        folds_alike = policy.evidence.id == self._policy.evidence.id
+        self._policy, self._model = policy, model
+        if not folds_alike:
+            self._fold_everything()
+
+    def raw(self) -> Raw:
+        """The scores of what is in it, now."""
+        view = lens(self._policy, self._model, self._now)
+        totals = Totals(self._state, list(self._live.values()), self._attributes, view)
+        sums = sums_of(totals, view)
+        return Raw(
+            sums.health_baseline + sum([part.points for part in sums.health]),
+            sums.relationship_baseline + sum([part.points for part in sums.relationship]),
+            sums.risk_baseline + sum([part.points for part in sums.risk]),
+        )
+
+    def _changed(self, key: EpisodeKey | None, attributes: Attributes) -> None:
+        if key is not None:
+            members = self._members[key]
+            if members:
+                self._episodes[key] = build(key, members.values())
+            else:
+                del self._members[key], self._episodes[key]
+        alike = attributes.folds_alike(self._attributes)
+        self._attributes = attributes
+        if not alike:
+            self._fold_everything()
+        elif key is not None:
+            self._fold(key)
+
+    def _fold_everything(self) -> None:
+        self._live.clear()
+        self._settled.clear()
+        self._state = State(grid_of(self._policy))
+        for key in self._episodes:
+            self._fold(key)
+
+    def _fold(self, key: EpisodeKey) -> None:
+        """Fold one episode again; what it was before leaves the state."""
+        self._live.pop(key, None)
+        before = self._settled.pop(key, None)
+        if before is not None:
+            self._state.subtract(before)
+        episode: Episode | None = self._episodes.get(key)
+        if episode is None:
+            return
+        folded = fold(episode, self._attributes, self._policy, self._now)
+        if folded.live:
+            self._live[key] = folded
+        else:
+            self._settled[key] = folded
+            self._state.add(folded)
