@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -12,14 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.ingest.domain.sender import SourceConfig
 from services.ingest.store import sources as store
 from services.ingest.store.reach import DatabaseAwayError, connection
+from shared.events.identifiers import SOURCE_ID
 from shared.runtime.secrets import SecretBox, SecretError
 
 log = structlog.get_logger()
 
 POLL_S: Final = 1.0
 READ_DEADLINE_S: Final = 2.0
-# A stranger who tries names causes at most five reads a second.
-FRESH_S: Final = 0.2
+# A stranger who tries names never holds more than this many database connections.
+MISSES: Final = 2
 
 
 class SourcesUnavailableError(Exception):
@@ -35,8 +37,8 @@ class SourceBook:
         self._sources: Mapping[str, SourceConfig] = {}
         self._locked: frozenset[str] = frozenset()
         self._generation: int | None = None
-        self._read_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._misses = asyncio.Semaphore(MISSES)
 
     @property
     def known(self) -> bool:
@@ -44,39 +46,47 @@ class SourceBook:
         return self._generation is not None
 
     async def find(self, source_id: str) -> SourceConfig | None:
-        """The source; None when the list, read just now, has none of that id.
+        """The source; None when the database, asked just now, has none of that id.
 
-        Raises SourcesUnavailableError when the list cannot be read, or when the source's secrets are
-        encrypted with a key that this process does not have.
+        Raises SourcesUnavailableError when it cannot be asked, or when the source's secrets are encrypted
+        with a key that this process does not have.
         """
         source = self._sources.get(source_id)
-        if source is None and source_id not in self._locked:
+        if source is None and source_id not in self._locked and await self._exists(source_id):
             await self.refresh()
             source = self._sources.get(source_id)
         if source_id in self._locked:
             raise SourcesUnavailableError
         return source
 
-    async def refresh(self, *, force: bool = False) -> None:
-        """Reads the whole list, unless that happened a moment ago. Raises SourcesUnavailableError."""
-        clock = asyncio.get_running_loop().time
-        async with self._reading:
-            if not force and clock() - self._read_at < FRESH_S:
-                return
-            try:
-                async with connection(self._engine, READ_DEADLINE_S) as conn:
-                    generation, rows = await store.read_all(conn)
-            except DatabaseAwayError as error:
-                raise SourcesUnavailableError from error
+    async def _exists(self, source_id: str) -> bool:
+        """Asked for names that this replica does not know: a 404 must be true at the time it is told."""
+        if not SOURCE_ID.match(source_id):
+            return False
+        async with self._misses, self._reading_errors(), connection(self._engine, READ_DEADLINE_S) as conn:
+            return await store.get(conn, source_id) is not None
+
+    async def refresh(self) -> None:
+        """Reads the whole list. Raises SourcesUnavailableError."""
+        async with self._reading:  # one after the other, so that an older list never replaces a newer one
+            async with self._reading_errors(), connection(self._engine, READ_DEADLINE_S) as conn:
+                generation, rows = await store.read_all(conn)
             self._take(rows)
-            self._generation, self._read_at = generation, clock()
+            self._generation = generation
+
+    @asynccontextmanager
+    async def _reading_errors(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except DatabaseAwayError as error:
+            raise SourcesUnavailableError from error
 
     async def run(self) -> None:
         """Follows changes made by other replicas, for ever."""
         while True:
             try:
                 if await self._stale():
-                    await self.refresh(force=True)
+                    await self.refresh()
             except SourcesUnavailableError:
                 log.warning("sources cannot be read; the last known ones stay in use")
             await asyncio.sleep(POLL_S)
@@ -84,11 +94,8 @@ class SourceBook:
     async def _stale(self) -> bool:
         if self._generation is None:
             return True
-        try:
-            async with connection(self._engine, READ_DEADLINE_S) as conn:
-                return await store.generation(conn) != self._generation
-        except DatabaseAwayError as error:
-            raise SourcesUnavailableError from error
+        async with self._reading_errors(), connection(self._engine, READ_DEADLINE_S) as conn:
+            return await store.generation(conn) != self._generation
 
     def _take(self, rows: list[store.SourceRow]) -> None:
         sources: dict[str, SourceConfig] = {}

@@ -45,7 +45,7 @@ async def create_source(body: SourceIn, request: Request) -> SourceOut:
     async with connection(engine, DEADLINE_S) as conn:
         if not await store.insert(conn, row):
             raise Problem("conflict", "there is a source of this id already; PATCH changes it")
-    await book.refresh(force=True)
+    await book.refresh()
     return _shown(row, request)
 
 
@@ -90,7 +90,7 @@ async def change_source(source_id: str, body: SourceChange, request: Request) ->
     async with connection(_engine(request), DEADLINE_S) as conn:
         if not await store.update(conn, changed):
             raise Problem("not_found", "there is no such source")
-    await _book(request).refresh(force=True)
+    await _book(request).refresh()
     return _shown(changed, request)
 
 
@@ -100,7 +100,7 @@ async def delete_source(source_id: str, request: Request) -> Response:
     async with connection(_engine(request), DEADLINE_S) as conn:
         if not await store.delete(conn, source_id):
             raise Problem("not_found", "there is no such source")
-    await _book(request).refresh(force=True)
+    await _book(request).refresh()
     return Response(status_code=204)
 
 

@@ -13,6 +13,7 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from shared.bus.topics import FEEDBACK, TOPICS
 from shared.db.engine import create_engine
 from shared.events import Event, decode
+from shared.events.bodies import InteractionOpened
 from shared.runtime.auth import ApiKeys, Scope
 
 SECRET_KEY = b64encode(bytes(range(32))).decode()
@@ -169,3 +171,17 @@ def cloud_event(event_id: str, **changes: object) -> dict[str, Any]:
             "body": {"interaction": event_id, "text": "It does not start", "priority": "high"},
         },
     } | changes
+
+
+def an_event(event_id: str, source: str) -> Event:
+    """A canonical event, as it stands on the topic."""
+    at = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    return Event(
+        id=event_id,
+        source=source,
+        type="ticket.opened",
+        time=at,
+        recorded=at,
+        body=InteractionOpened(interaction="5158", text="It does not start"),
+        identifiers=("user:ann",),
+    )
