@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Final, TypeVar, cast
 
-from services.ingest.domain.parsing import text
+from services.ingest.domain.parsing import seconds, text
 from services.ingest.domain.sender import SourceConfig, Unreadable
 from shared.events import vocabulary as v
 
@@ -32,6 +33,14 @@ def both(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
             raise Unreadable.of(refusal.reasons + other.reasons) from None
         raise
     return one, second()
+
+
+def unix_header(stamp: str) -> datetime | None:
+    """Instant of a header that counts whole seconds since 1970; None for anything else."""
+    try:
+        return seconds(stamp) if stamp.isascii() and stamp.isdecimal() else None
+    except Unreadable:
+        return None
 
 
 def priority(value: object, *path: str | int) -> v.Priority | None:

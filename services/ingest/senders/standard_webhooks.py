@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.ingest.domain.cloudevents import mode_of
-from services.ingest.domain.parsing import read_json, seconds, text
+from services.ingest.domain.parsing import read_json, text
 from services.ingest.domain.sender import (
     Bad,
     Delivery,
@@ -31,6 +31,7 @@ from services.ingest.domain.sender import (
 )
 from services.ingest.domain.signatures import any_matches, decode_base64, hmac_base64, outside_window
 from services.ingest.senders._contract import OURS, cloud_elements, pair_of, read_cloudevent, told
+from services.ingest.senders._reading import unix_header
 from shared.events import BODIES, full_type
 
 _ID: Final = "webhook-id"
@@ -43,10 +44,7 @@ def verify(delivery: Delivery, source: SourceConfig, now: datetime) -> Verdict:
         if not delivery.headers.get(name):
             return Unsigned(name)
     stamp = delivery.headers[_TIME]
-    try:
-        sent_at = seconds(stamp) if stamp.isascii() and stamp.isdecimal() else None
-    except Unreadable:
-        sent_at = None
+    sent_at = unix_header(stamp)
     if sent_at is None:
         return Bad("webhook-timestamp is no Unix time in seconds")
     if late := outside_window(sent_at, now):

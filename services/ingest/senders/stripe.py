@@ -40,7 +40,7 @@ from services.ingest.domain.sender import (
 from services.ingest.domain.signatures import any_matches, hmac_hex, outside_window
 from services.ingest.senders import _stripe_payments as payments
 from services.ingest.senders import _stripe_subscriptions as subscriptions
-from services.ingest.senders._reading import both, customer_of, guessed, prefixed
+from services.ingest.senders._reading import both, customer_of, guessed, prefixed, unix_header
 from services.ingest.senders._stripe_subscriptions import Told
 from shared.events import bodies as b
 
@@ -55,12 +55,7 @@ def verify(delivery: Delivery, source: SourceConfig, now: datetime) -> Verdict:
         return Unsigned(_SIGNATURE)
     pairs = [tuple(part.strip().partition("=")[::2]) for part in header.split(",")]
     stamp = next((value for name, value in pairs if name == "t"), "")
-    if not (stamp.isascii() and stamp.isdecimal()):
-        return Bad("Stripe-Signature has no time t in seconds")
-    try:
-        sent_at = seconds(stamp)
-    except Unreadable:
-        sent_at = None
+    sent_at = unix_header(stamp)
     if sent_at is None:
         return Bad("Stripe-Signature has no time t in seconds")
     if late := outside_window(sent_at, now):
