@@ -51,10 +51,10 @@ class Wait:
     """The customer waits: for a reply (until it comes), or in a phase for a solution.
 
     `spans` are the times in which the next step was ours. `took` is the sender's own measure, if any;
-    `lost` is True when the customer gave up before anybody answered.
+    `lost` is True when the customer gave up before anybody answered; `replied` when a person did.
     """
 
-    __slots__ = ("ended", "event", "lost", "spans", "start", "took")
+    __slots__ = ("ended", "event", "lost", "replied", "spans", "start", "took")
 
     def __init__(self, event: str, at: Micros) -> None:
         self.event = event
@@ -63,6 +63,7 @@ class Wait:
         self.ended: Micros | None = None
         self.took: Micros | None = None
         self.lost = False
+        self.replied = False
 
     def pause(self, at: Micros) -> None:
         if self.spans[-1].end is None:
@@ -128,7 +129,8 @@ class Story:
     def _message(self, step: Step) -> None:
         author, public = step.thing.get("author"), step.thing.get("public") is True
         if author == "agent" and (public or self.noun == "call"):
-            if self.replies:
+            if self.replies and self.replies[-1].ended is None:
+                self.replies[-1].replied = True
                 self.replies[-1].end(step.at)  # case 3
             if self.status is None and self.noun != "call":
                 self.status = "pending"
@@ -194,6 +196,7 @@ class Story:
         if isinstance(waited, int | float) and waited >= 0:
             wait.took = round(min(waited, 10**9)) * SECOND
         wait.lost = answered is False
+        wait.replied = wait.replied or not wait.lost
         wait.end(step.at)
 
     def _over(self, step: Step) -> None:

@@ -81,10 +81,12 @@ def _took(read: Read, wait: Wait) -> Micros:
 
 
 def _replies(read: Read) -> Iterator[Evidence]:
+    """Each wait by itself. The answer brings the good; a solution without a word does while it stands."""
     scale = Scale(read.policy, read.policy.masses.interaction)
     for wait in read.story.replies:
         x = 0 if wait.lost else _fit(_took(read, wait), read.ideal.first_reply)
-        answered = wait.ended is not None and not wait.lost
+        stands = read.story.solved_by is not None and wait is read.story.replies[-1] and not wait.lost
+        answered = wait.replied or stands
         at = wait.start if wait.ended is None else wait.ended
         good = scale.good(x) if answered else 0
         yield Evidence(Signal.RESPONSIVENESS, at, good, scale.bad(x), wait.event)
