@@ -22,11 +22,12 @@ class TooEarlyError(ValueError):
 
 
 def hour_of(at: Micros) -> int:
-    """Full hours since 2000-01-01 UTC; decay starts at the full hour of an event."""
-    hour = (at - LANDMARK) // HOUR
-    if hour < 0:
-        raise TooEarlyError("before 2000-01-01")
-    return hour
+    """Full hours since 2000-01-01 UTC; decay starts at the full hour of an event.
+
+    Earlier dates (a deadline that a sender wrote, no event) count from the landmark: they weigh next to
+    nothing either way.
+    """
+    return max((at - LANDMARK) // HOUR, 0)
 
 
 def hour_start(hour: int) -> Micros:

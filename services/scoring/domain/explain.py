@@ -21,7 +21,7 @@ from services.scoring.domain.policy import Policy
 from services.scoring.domain.rows import Row, Rows
 from services.scoring.domain.score import read, sums_of
 from services.scoring.domain.state import State
-from services.scoring.domain.totals import Totals
+from services.scoring.domain.totals import Totals, beside
 from services.scoring.domain.trend import trend_rows
 from services.scoring.domain.types import Episode, Fold, Nano, Signal
 from shared.events.times import Micros
@@ -49,7 +49,7 @@ def explain_folds(
     totals = Totals(state, [fold for _, fold in told if fold.live], attributes, view)
     sums = sums_of(totals, view)
     scores = read(totals, view, sums)
-    rows = Rows((fold for _, fold in told), view)
+    rows = Rows((*(fold for _, fold in told), *beside(attributes, policy, now)), view)
     first, last = _ends(told)
     named = {"first": first, "last": last, "since": _fact(attributes, "since", view)}
     named["renewal"] = _fact(attributes, "renewal_at", view)
@@ -71,11 +71,22 @@ def explain_folds(
             shares(sums.relationship),
         ),
         Why(scores.risk, sums.risk_baseline, scores.log_odds, "log_odds", shares(sums.risk)),
-        {one.event.id: one.event.type for episode, _ in told for one in episode.events},
+        _types(told, rows, attributes),
     )
 
 
 Named = tuple[Micros, str]
+
+
+def _types(told: Sequence[tuple[Episode, Fold]], rows: Rows, attributes: Attributes) -> dict[str, str]:
+    """Types of all events that rows may name; what belongs to no episode is an attribute somebody told."""
+    facts = [attributes.last(field) for field in ("since", "renewal_at")]
+    loose = {fact.event for fact in facts if fact} | {
+        row.event for group in rows.of.values() for row in group
+    }
+    types = dict.fromkeys(loose, "customer.identified")
+    types.update((one.event.id, one.event.type) for episode, _ in told for one in episode.events)
+    return types
 
 
 def _rows(

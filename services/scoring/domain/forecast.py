@@ -17,6 +17,7 @@ from services.scoring.domain.model import Model
 from services.scoring.domain.policy import Policy
 from services.scoring.domain.score import Score, band, history_due
 from services.scoring.domain.state import State
+from services.scoring.domain.totals import instant
 from services.scoring.domain.types import Episode, Fold
 from shared.events.times import DAY, HOUR, MINUTE, Micros
 
@@ -90,6 +91,7 @@ class Course:
         if here.totals.renewal_in is not None:
             known.append(after + here.totals.renewal_in + 1)
         known.append(history_due(here.totals, here.lens))
+        known.append(instant(self._attributes.at("left_at", after)))
         return min((at for at in known if at is not None and at > after), default=None)
 
     def first_change(self, score: str, start: Micros, stop: Micros) -> Change | None:

@@ -9,6 +9,8 @@ from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.decay import LANDMARK, day_start, hour_of, hour_start
 from services.scoring.domain.lens import Lens
 from services.scoring.domain.numbers import NANO
+from services.scoring.domain.policy import Policy
+from services.scoring.domain.relations import champion_left
 from services.scoring.domain.state import CELLS, FAST, INDEX, State, add_evidence, amount
 from services.scoring.domain.types import Evidence, Fold, Signal
 from shared.events.times import DAY, Micros, to_micros
@@ -53,8 +55,9 @@ class Totals:
         self.relationship_last = (
             hour_start(max(state.relationship_marks)) if state.relationship_marks else None
         )
-        if live:
-            self._overlay(state, live, lens)
+        folds = [*live, *beside(attributes, lens.policy, lens.now)]
+        if folds:
+            self._overlay(state, folds, lens)
         self.since: Micros | None = None
         since = instant(attributes.at("since", lens.now))
         if since is not None and since <= lens.now:
@@ -100,6 +103,12 @@ class Totals:
             return None
         end = now if self.last is None else min(now, self.last + dormancy_days * DAY)
         return max(end - self.first, 0)
+
+
+def beside(attributes: Attributes, policy: Policy, now: Micros) -> tuple[Fold, ...]:
+    """What a customer's attributes say by themselves: a champion who left belongs to no episode."""
+    row = champion_left(attributes, policy.evidence, now)
+    return (Fold((row,)),) if row else ()
 
 
 def instant(value: str | int | None) -> Micros | None:
