@@ -1,0 +1,1 @@
+"""HTTP of alerts: routers and their models."""

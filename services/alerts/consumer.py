@@ -1,0 +1,106 @@
+"""Score messages in, alerts out: one transaction per batch, a constant number of statements."""
+
+from __future__ import annotations
+
+import asyncpg
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.alerts import metrics
+from services.alerts.domain.batch import apply, subject_of, subjects_of
+from services.alerts.domain.lifecycle import Told
+from services.alerts.domain.view import micros
+from services.alerts.store import memory, progress
+from services.alerts.writing import Writer, clock
+from shared.bus.consumer import Batch, Record, SeekTo
+from shared.db.engine import driver
+from shared.events import scores
+
+log = structlog.get_logger()
+
+
+class Unreadable(ValueError):  # noqa: N818 - a finding about a message
+    """The record is no score message of this version; the message says why, without its data."""
+
+
+def read(record: Record) -> scores.ScoreChange:
+    """Raises Unreadable: kept aside, so that one poisonous message stops nobody."""
+    try:
+        change = scores.decode(record.value)
+        instants = [change.at, *(t for e in change.events for t in (e.time, e.recorded))]
+        instants += [t for w in change.waits for t in (w.since, w.due_at)]
+        instants += [change.renewal_at] if change.renewal_at else []
+        for instant in instants:
+            micros(instant)
+        # What UTF-8 cannot hold (a lone surrogate) could not be kept either.
+        msgspec.json.encode(change)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        raise Unreadable(type(error).__name__ + ": " + _why(error)) from None
+    if not subject_of(change):
+        raise Unreadable("neither customer_id nor account_id")
+    return change
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, msgspec.MsgspecError) else "a value cannot be read"
+
+
+class ScoreConsumer:
+    """`handle` is what the consumer loop calls; it raises when nothing was committed."""
+
+    def __init__(self, engine: AsyncEngine, writer: Writer) -> None:
+        self._engine = engine
+        self._writer = writer
+
+    async def handle(self, batch: Batch) -> None:
+        async with driver(self._engine) as connection, connection.transaction():
+            told = await self.step(connection, batch)
+        if told:
+            self._writer.wake()
+
+    async def step(self, connection: asyncpg.Connection, batch: Batch) -> bool:
+        """Everything of one batch, in the caller's transaction. True when somebody is to be told.
+
+        1. offsets beyond what the database has seen: back there first (a failover lost commits)
+        2. unreadable messages are kept aside     3. the rest, message by message, against memories
+        """
+        behind = await progress.behind(connection, batch.first_offsets, batch.floors)
+        if behind:  # 1
+            raise SeekTo(behind)
+        changes, faults = _sorted_out(batch.records)
+        await progress.reject(connection, faults)  # 2
+        news: list[Told] = []
+        if changes:  # 3
+            news = await self._apply(connection, changes)
+        await progress.advance(connection, batch.next_offsets)
+        return bool(news)
+
+    async def _apply(self, connection: asyncpg.Connection, changes: list[scores.ScoreChange]) -> list[Told]:
+        book = await self._writer.book(connection)
+        subjects = subjects_of(changes)
+        subjects |= set((await memory.survivors(connection, subjects)).values())
+        parted = {change.split_from for change in changes if change.split_from is not None}
+        before = await memory.load(connection, subjects, parted)
+        after = dict(before)
+        now = await clock(connection)
+        news: list[Told] = []
+        for change in changes:
+            if change.version <= after[subject_of(change)].version:
+                metrics.dropped.inc()
+                continue
+            news += apply(after, change, book, now)
+        await self._writer.write(connection, before, after, news, book, now)
+        return news
+
+
+def _sorted_out(records: tuple[Record, ...]) -> tuple[list[scores.ScoreChange], list[tuple[Record, str]]]:
+    changes, faults = [], []
+    for record in records:
+        try:
+            changes.append(read(record))
+        except Unreadable as error:
+            log.warning("score message kept aside", partition=record.partition, offset=record.offset)
+            metrics.rejected.inc()
+            faults.append((record, str(error)))
+    return changes, faults

@@ -1,0 +1,1 @@
+"""The three ways out: signed webhooks, mail, and one library for everything else."""

@@ -1,0 +1,148 @@
+"""No delivery reaches an internal target: every address a name resolves to is checked, and only a
+checked address is connected to, so that a name that changes its mind in between gains nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+_SITE_LOCAL: Final = ipaddress.IPv6Network("fec0::/10")
+RESOLVE_S: Final = 5.0
+
+
+class Refused(OSError):  # noqa: N818 - a decision
+    """The target is not allowed; the message says why and what allows it."""
+
+
+class Guard:
+    """`allow`: networks, addresses and host names that may be reached although they are internal."""
+
+    def __init__(self, allow: Iterable[str] = ()) -> None:
+        self._networks: list[Network] = []
+        self._hosts: set[str] = set()
+        for entry in allow:
+            try:
+                self._networks.append(ipaddress.ip_network(entry.strip().strip("[]"), strict=False))
+            except ValueError:
+                self._hosts.add(_plain(entry))
+
+    def allows(self, host: str, address: Address) -> bool:
+        if _plain(host) in self._hosts or any(_within(address, network) for network in self._networks):
+            return True
+        return all(is_public(part) for part in embedded(address))
+
+    async def check(self, host: str, port: int, resolve: Resolve | None = None) -> list[str]:
+        """Addresses of `host`, all of them allowed. Raises Refused, or OSError where there is none."""
+        async with asyncio.timeout(RESOLVE_S):
+            found = await (resolve or resolve_host)(host, port)
+        self.judge(host, found)
+        if not found:
+            raise OSError("the name has no address")
+        return list(found)
+
+    def judge(self, host: str, addresses: Iterable[str]) -> None:
+        """Raises Refused when one of the addresses of `host` is not allowed."""
+        for text in addresses:
+            if not self.allows(host, ipaddress.ip_address(text.partition("%")[0])):
+                raise Refused("the target is an internal address; CXLOOP_ALLOW_TARGETS can allow it")
+
+
+def _plain(host: str) -> str:
+    return host.strip().rstrip(".").casefold()
+
+
+def _within(address: Address, network: Network) -> bool:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address in network or (mapped is not None and mapped in network)
+
+
+def embedded(address: Address) -> list[Address]:
+    """The address and every IPv4 address that a gateway would take out of it."""
+    found: list[Address] = [address]
+    if isinstance(address, ipaddress.IPv4Address):
+        return found
+    if address.ipv4_mapped is not None:
+        return [address.ipv4_mapped]
+    if address.sixtofour is not None:
+        found.append(address.sixtofour)
+    if address.teredo is not None:
+        found += address.teredo
+    if address in _NAT64:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return found
+
+
+def is_public(address: Address) -> bool:
+    """Reachable by anybody, for one receiver: not private, shared, local, multicast, reserved or unset."""
+    if address in _NAT64:
+        return True  # a gateway's prefix: the address within it is judged
+    if address in _SITE_LOCAL or address in _LOCAL_NAT64:
+        return False
+    return (
+        address.is_global
+        and not address.is_multicast
+        and not address.is_reserved
+        and not address.is_unspecified
+        and not address.is_loopback
+        and not address.is_link_local
+    )
+
+
+async def resolve_host(host: str, port: int) -> list[str]:
+    """By the system's resolver, which also reads `2130706433` and `0x7f.1` as what they are."""
+    infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Connects only to addresses that were checked; TLS still speaks to the name."""
+
+    def __init__(self, guard: Guard, resolve: Resolve | None = None) -> None:
+        self._guard = guard
+        self._resolve = resolve
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface of the library
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        failure: Exception = httpcore.ConnectError("no address")
+        for address in await self._guard.check(host, port, self._resolve):
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class GuardedTransport(httpx.AsyncHTTPTransport):
+    """The usual transport on guarded connections. No proxy, no redirects, no retries of its own."""
+
+    def __init__(self, guard: Guard, resolve: Resolve | None = None) -> None:
+        super().__init__(trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=256,
+            max_keepalive_connections=32,
+            keepalive_expiry=30.0,
+            network_backend=GuardedBackend(guard, resolve),
+        )

@@ -1,0 +1,75 @@
+"""Chat, pagers and the rest, by the library `apprise` and its URLs (slack://…, msteams://…, pagerduty://…)."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import apprise
+
+from services.alerts.domain.retry import Outcome, Result
+from services.alerts.sending.guard import Guard
+from services.alerts.sending.guarded_threads import forget_refusal, guarded_thread, last_refusal
+from services.alerts.sending.letters import MAX_NOTE, Letter
+
+THREADS: Final = 16
+_LOCAL: Final = frozenset(
+    {"syslog", "dbus", "kde", "qt", "glib", "gnome", "macosx", "windows", "gntp", "growl", "rsyslog", "smpp"}
+)
+"""Services that speak to this machine, or past the guard by protocols of their own."""
+_KINDS: Final = {"urgent": "failure", "high": "warning", "medium": "info", "low": "info"}
+
+
+class BadTarget(ValueError):  # noqa: N818 - a finding
+    """The URL is none that can be sent to; the message does not repeat it."""
+
+
+def parse(url: str) -> Any:  # noqa: ANN401 - a plugin of the library
+    """The service behind a URL. Redirects are never followed. Raises BadTarget."""
+    asset = apprise.AppriseAsset(http_redirects=False, async_mode=False, secure_logging=True)
+    scheme = url.partition("://")[0].casefold()
+    if scheme in _LOCAL:
+        raise BadTarget(f"{scheme} speaks to this machine, which is no receiver")
+    service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+    if service is None:
+        raise BadTarget("no notification URL that the library knows")
+    service.redirects = False
+    return service
+
+
+class Notifier:
+    """Sends in threads of its own, because the library blocks; they resolve names under guard."""
+
+    def __init__(self, guard: Guard) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, "notify", initializer=guarded_thread, initargs=(guard,))
+
+    async def send(self, url: str, letter: Letter, severity: str, timeout_s: float) -> Result:
+        """One attempt."""
+        try:
+            service = parse(url)
+        except BadTarget as error:
+            return Result(Outcome.REFUSED, detail=str(error))
+        service.socket_connect_timeout = min(4.0, timeout_s)
+        service.socket_read_timeout = timeout_s
+        kind = _KINDS.get(severity, "info")
+
+        def work() -> Result:
+            forget_refusal()
+            sent = service.notify(title=letter.subject, body=letter.text[:MAX_NOTE], notify_type=kind)
+            if (refusal := last_refusal()) is not None:
+                return Result(Outcome.REFUSED, detail=str(refusal))
+            if sent:
+                return Result(Outcome.DELIVERED)
+            return Result(Outcome.FAILED, detail="the service did not take the message")
+
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except TimeoutError:
+            return Result(Outcome.TIMEOUT, detail=f"no answer within {timeout_s:g} s")
+        except Exception as error:  # noqa: BLE001 - a hundred plugins raise what they like
+            return Result(Outcome.FAILED, detail=f"the service could not be told ({type(error).__name__})")
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
