@@ -11,11 +11,14 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring import api
+from services.scoring.accounts import Accounts
 from services.scoring.adoption import adopt
 from services.scoring.batch import SCHEMA, Context
 from services.scoring.consumer import Folder
 from services.scoring.engine import Engine
+from services.scoring.maintenance import maintain
 from services.scoring.settings import Settings
+from services.scoring.sweeper import Sweeper
 from services.scoring.text import feature
 from shared.bus.consumer import ConsumerLoop
 from shared.bus.producer import Producer
@@ -73,17 +76,23 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
         max_records=settings.batch_records,
     )
     tasks.start("relay", relay.run())
+    tasks.start("accounts", Accounts(pool, engine, settings.accounts_every_s, relay.wake).run())
+    sweeper = Sweeper(pool, engine, settings.sweep_every_s, settings.sweep_batch, relay.wake)
+    tasks.start("sweeper", sweeper.run())
+    tasks.start("maintenance", maintain(pool, settings.maintain_every_s))
     tasks.start("consumer", loop.run())
 
     async def folding() -> str | None:
-        if loop.stalled:
-            return "events wait and nothing moves"
+        return "events wait and nothing moves" if loop.stalled else None
+
+    async def current() -> str | None:
         return "another process put a newer policy in force" if folder.superseded else None
 
     async def clean() -> str | None:
         return "most of what comes is refused" if folder.poisoned else None
 
     health.check("folding", folding, "liveness")
+    health.check("policy", current)
     health.check("clean", clean)
 
 

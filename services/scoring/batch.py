@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import asyncpg
+import structlog
 
 from services.scoring import measures
 from services.scoring.claiming import take
@@ -35,6 +36,8 @@ from shared.db import outbox
 from shared.db.outbox import OutboxRow
 from shared.events import rejections
 from shared.events.times import EPOCH, Micros
+
+log = structlog.get_logger()
 
 REJECTED_TOPIC: Final = "cx.rejected.v1"
 SCHEMA: Final = "scoring"
@@ -68,8 +71,9 @@ async def absorb(conn: Conn, messages: Sequence[Message], context: Context) -> T
     except HALVED:
         if len(messages) == 1:
             raise
-    except POISON:
+    except POISON as error:
         if len(messages) == 1:
+            log.error("an event cannot be folded, listed as refused", exc_info=error)
             return await fold_in(conn, _refused(messages[0]), context)
     measures.HALVED.inc()
     middle = len(messages) // 2
@@ -96,7 +100,7 @@ async def fold_in(conn: Conn, intake: Intake, context: Context) -> Tally[str]:
                 ground = await hold(conn, placed, now)
             with measures.step("fold"):
                 graph = resolve(ground)
-                outcomes = await _outcomes(conn, ground, graph, context.engine)
+                outcomes = await outcomes_of(conn, ground, graph, context.engine)
             with measures.step("write"):
                 await _write(conn, ground, graph, outcomes)
             told += [message for o in outcomes for message in o.messages]
@@ -106,13 +110,17 @@ async def fold_in(conn: Conn, intake: Intake, context: Context) -> Tally[str]:
     return taken.tally
 
 
-async def _outcomes(conn: Conn, ground: Ground, graph: Graph, engine: Engine) -> list[Outcome]:
+async def outcomes_of(
+    conn: Conn, ground: Ground, graph: Graph, engine: Engine, *, quiet: bool = False
+) -> list[Outcome]:
+    """Fold every customer that is held."""
     setting = Setting(
         ground=ground,
         graph=graph,
         identifiers=await identities.identifiers(conn, list(ground.nodes)),
         accounts=await identities.roots(conn, _organisations(ground)),
         fresh=_by_part(ground, graph),
+        quiet=quiet,
     )
     found = []
     for part in graph.parts:
@@ -160,6 +168,11 @@ async def _write(conn: Conn, ground: Ground, graph: Graph, outcomes: Sequence[Ou
         ],
     )
     await episodes.write(conn, _moved(ground, graph))
+    await write_outcomes(conn, ground, graph, outcomes)
+
+
+async def write_outcomes(conn: Conn, ground: Ground, graph: Graph, outcomes: Sequence[Outcome]) -> None:
+    """Customers' rows, whom they absorbed, and accounts to be rolled up."""
     nodes = ground.nodes
     moved = {leaf: root for leaf, root in graph.root_of.items() if root not in (leaf, nodes[leaf].root)}
     if moved:

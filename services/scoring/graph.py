@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from services.scoring.domain.identity import Leaf, components, links
@@ -11,11 +11,15 @@ from services.scoring.locking import Ground, owners_after
 from services.scoring.placing import Placed
 from services.scoring.store.identities import LinkRow, Node
 from services.scoring.store.types import Stored
+from shared.events.scores import Cause
 from shared.events.times import Micros
 
 
 class Part(NamedTuple):
-    """One customer after the batch: `before` are the rows that were its root's, `after` those it has now."""
+    """One customer after the batch: `before` are the rows that were its root's, `after` those it has now.
+
+    `moved` are known events that came from, or went to, another customer.
+    """
 
     root: str
     organisation: bool
@@ -25,6 +29,7 @@ class Part(NamedTuple):
     sources: frozenset[str]
     merged_from: tuple[str, ...]
     split_from: str | None
+    moved: Mapping[str, Cause]
 
 
 class Graph(NamedTuple):
@@ -81,11 +86,13 @@ def _parts(
     had: dict[str, list[Stored]] = {}
     has: dict[str, list[Stored]] = {}
     sources: dict[str, set[str]] = {}
+    owned: set[str] = set()
     for row in ground.rows:
         old = ground.owners.get(row.episode) if row.episode else row.leaf
         new = after.get(row.episode) if row.episode else row.leaf
         if old in ground.nodes:
             had.setdefault(ground.nodes[old].root, []).append(row)
+            owned.add(row.id)
         if new in root_of:
             has.setdefault(root_of[new], []).append(row)
             if old in ground.nodes:
@@ -98,7 +105,7 @@ def _parts(
     for leaf, root in root_of.items():
         members.setdefault(root, []).append(ground.nodes[leaf])
     return [
-        _part(ground, root, members[root], had.get(root, []), has.get(root, []), sources.get(root, set()))
+        _part(ground, root, members[root], had.get(root, []), has.get(root, []), sources.get(root, ()), owned)
         for root in sorted(members)
     ]
 
@@ -110,10 +117,15 @@ def _part(
     before: list[Stored],
     after: list[Stored],
     sources: Iterable[str],
+    others: Container[str],
 ) -> Part:
     old_roots = {node.root for node in nodes}
     merged = sorted(r for r in old_roots - {root} if r in {n.id for n in nodes} and ground.roots[r].version)
     parted = ground.nodes[root].root
+    kept, had = {row.id for row in after}, {row.id for row in before}
+    moved: dict[str, Cause] = {row.id: "split" for row in before if row.id not in kept}
+    came: Cause = "split" if parted != root else "merge"
+    moved |= {row.id: came for row in after if row.id not in had and row.id in others}
     return Part(
         root=root,
         organisation=ground.nodes[root].organisation,
@@ -123,6 +135,7 @@ def _part(
         sources=frozenset(sources) | old_roots,
         merged_from=tuple(merged),
         split_from=parted if parted != root else None,
+        moved=moved,
     )
 
 

@@ -107,6 +107,12 @@ async def _round(
     return await _read(conn, now, placed, targets, undoing, _Episodes(rows, stored, owners), locked)
 
 
+async def ground_of(conn: Conn, locked: dict[str, Held]) -> Ground:
+    """The ground of roots that are locked already, without any event."""
+    now = await policies.clock(conn)
+    return await _read(conn, now, [], {}, [], _Episodes({}, [], {}), locked)
+
+
 async def _read(
     conn: Conn,
     now: Micros,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.scoring.domain.episode import summary
 from services.scoring.domain.revisions import key_of
+from services.scoring.domain.summaries import summary
 from services.scoring.domain.types import Applied
-from services.scoring.engine import Assessment, Engine
 from services.scoring.graph import Part
 from services.scoring.placing import Placed, about_key
 from services.scoring.rows import text
 from services.scoring.store.customers import CustomerRow
+from services.scoring.view import View
 from shared.events import UNSET, Event
 from shared.events import bodies as b
 from shared.events.scores import AppliedEvent
@@ -26,15 +26,15 @@ TOP: Final = 5
 __all__ = ["Applied", "applied_events", "common", "excerpt", "text_of"]
 
 
-def common(assessed: Assessment, engine: Engine, row: CustomerRow) -> dict[str, Any]:
+def common(view: View, row: CustomerRow) -> dict[str, Any]:
     """Fields that messages of customers and of accounts share."""
-    latest = assessed.customer.attributes.latest()
+    latest = view.attributes.latest()
     return {
         "version": row.version,
         "at": format_instant(from_micros(row.scored_at)),
-        "after": assessed.scores.published(),
-        "policy": assessed.scores.policy,
-        "model": assessed.scores.model,
+        "after": view.scores.published(),
+        "policy": view.scores.policy,
+        "model": view.scores.model,
         "identifiers": tuple(row.identifiers),
         "name": row.name,
         "region": row.region,
@@ -46,8 +46,8 @@ def common(assessed: Assessment, engine: Engine, row: CustomerRow) -> dict[str, 
         "value": row.value,
         "currency": row.currency,
         "renewal_at": row.renewal_at,
-        "waits": engine.waits(assessed),
-        "contributions": engine.explain(assessed.customer, assessed.now).contributions(TOP),
+        "waits": view.waits,
+        "contributions": view.explanation.contributions(TOP),
     }
 
 

@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from services.scoring import messages
+from services.scoring.domain.decay import LANDMARK
 from services.scoring.domain.identity import account, mention
 from services.scoring.effective import effective
-from services.scoring.engine import Assessment, Engine
+from services.scoring.engine import Engine
 from services.scoring.graph import Graph, Part, moment
 from services.scoring.locking import Ground
 from services.scoring.placing import Placed
@@ -18,10 +19,12 @@ from services.scoring.rows import customer_row
 from services.scoring.store.customers import CustomerRow, Held
 from services.scoring.store.queues import Dirty
 from services.scoring.store.types import Stored
+from services.scoring.view import View
 from shared.db.outbox import OutboxRow
 from shared.events import scores as published
 from shared.events.identifiers import strength
 from shared.events.scores import AppliedEvent, ScoreChange
+from shared.events.times import format_instant, from_micros
 
 SCORES_TOPIC: Final = "cx.scores.v1"
 
@@ -34,12 +37,15 @@ class Setting(NamedTuple):
     identifiers: Mapping[str, str]
     accounts: Mapping[str, str]
     fresh: Mapping[str, Sequence[Placed]]
+    quiet: bool = False
 
 
 class Outcome(NamedTuple):
     row: CustomerRow
     messages: list[OutboxRow]
     dirty: list[Dirty]
+    broken: bool = False
+    """A promise broke since the last message."""
 
 
 def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
@@ -48,18 +54,23 @@ def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
     held = setting.ground.roots.get(part.root)
     now = moment(setting.ground, part, fresh)
     rows = effective(part.after)
-    assessed = engine.assess([row.applied for row in rows], now)
+    view = engine.view([row.applied for row in rows], now)
     applied = messages.applied_events(part, fresh)
     identifiers = _identifiers(part, setting)
     if part.organisation:
-        row = customer_row(part.root, assessed, engine, held, identifiers, None)
+        row = customer_row(part.root, view, engine, held, identifiers, None)
         return Outcome(row, [], [Dirty(part.root, part.root, _pack(applied))])
     belongs = account([mention(row.event) for row in rows])
-    row = customer_row(part.root, assessed, engine, held, identifiers, belongs)
-    change = _change(part, setting, engine, assessed, row, applied)
+    row = customer_row(part.root, view, engine, held, identifiers, belongs)
+    change = _change(part, setting, engine, view, row, applied)
     message = OutboxRow(SCORES_TOPIC, part.root.encode(), published.encode(change))
     dirty = [Dirty(a, part.root, _pack(applied)) for a in _accounts(part, setting, belongs)]
-    return Outcome(row, [message], dirty)
+    return Outcome(row, [message], dirty, _broken(change, held))
+
+
+def _broken(change: ScoreChange, held: Held | None) -> bool:
+    since = format_instant(from_micros(held.scored_at)) if held else ""
+    return any(wait.broken and wait.due_at > since for wait in change.waits)
 
 
 def _accounts(part: Part, setting: Setting, belongs: str | None) -> list[str]:
@@ -78,24 +89,27 @@ def _change(
     part: Part,
     setting: Setting,
     engine: Engine,
-    assessed: Assessment,
+    view: View,
     row: CustomerRow,
     applied: tuple[AppliedEvent, ...],
 ) -> ScoreChange:
     held = setting.ground.roots.get(part.root)
     before = published_scores(held)
-    since = held.scored_at if held and before else row.scored_at
-    known = effective(part.before) if before else []
+    first = LANDMARK if part.split_from is None else row.scored_at
+    since = held.scored_at if held and before else first
+    known = _applied(effective(part.before)) if before else []
+    counting = _applied(effective(part.after))
     return ScoreChange(
         customer_id=part.root,
         account_id=setting.accounts.get(row.account) if row.account else None,
         before=before,
-        causes=engine.causes(_applied(known), _applied(effective(part.after)), since, row.scored_at),
+        causes=engine.causes(known, counting, since, row.scored_at, part.moved),
         events=applied,
         merged_from=part.merged_from,
         split_from=part.split_from,
+        quiet=setting.quiet,
         leaves=tuple(sorted(n.id for n in part.nodes)),
-        **messages.common(assessed, engine, row),
+        **messages.common(view, row),
     )
 
 

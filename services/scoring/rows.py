@@ -1,4 +1,4 @@
-"""A customer's row out of its assessment. Pure."""
+"""A customer's row out of its view. Pure."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ import msgspec
 
 from services.scoring.domain.numbers import NANO
 from services.scoring.domain.score import Score, Scores
-from services.scoring.engine import Assessment, Engine
+from services.scoring.engine import Engine
 from services.scoring.store.customers import CustomerRow, Held
 from services.scoring.store.types import episode_id, printable
+from services.scoring.view import View
 
 UNKNOWN = "unknown"
 
 
 def customer_row(
     root: str,
-    assessed: Assessment,
+    view: View,
     engine: Engine,
     held: Held | None,
     identifiers: list[str],
     account: str | None,
 ) -> CustomerRow:
     """The version rises with every row; `scores` are those of the next message, to be told from."""
-    customer = assessed.customer
-    latest = customer.attributes.latest()
-    scores = assessed.scores
+    latest = view.attributes.latest()
+    scores = view.scores
     value = whole(latest, "value")
     return CustomerRow(
         id=root,
         account=account,
-        state=customer.state.pack(),
-        attributes=customer.attributes.pack(),
-        live=sorted(episode_id(episode.key) for episode in customer.live),
+        state=view.state.pack(),
+        attributes=view.attributes.pack(),
+        live=sorted(episode_id(one.episode.key) for one in view.live),
         scores=msgspec.json.encode(scores.published()),
         version=(held.version if held else 0) + 1,
         generation=engine.generation,
-        scored_at=assessed.now,
-        next_at=engine.next_check(assessed),
+        scored_at=view.now,
+        next_at=view.next_check,
         identifiers=identifiers,
         name=text(latest, "name"),
         region=text(latest, "region"),

@@ -22,6 +22,9 @@ class Settings(ServiceSettings):
         1.0, gt=0, le=3600, description="Seconds between looks for customers whose scores move by time alone."
     )
     sweep_batch: int = Field(50, ge=1, le=1000, description="Customers scored anew in one transaction.")
+    maintain_every_s: float = Field(
+        3600.0, gt=0, le=86400, description="Seconds between looks at the event table's partitions."
+    )
     accounts_every_s: float = Field(
         0.25, gt=0, le=60, description="Seconds between looks for accounts to roll up."
     )

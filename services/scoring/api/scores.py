@@ -36,9 +36,9 @@ async def account_score(account_id: str, times: AtTimes, request: Request) -> Re
 async def _answer(request: Request, given: str, times: Times, *, organisation: bool) -> Response:
     async with connection(request) as conn:
         row = await packed(conn, given, organisation=organisation)
-        found, at = await reads.scores(conn, row, given, engine(request), *times)
+        view, at = await reads.view(conn, row, given, engine(request), *times)
     named = {"account_id" if organisation else "customer_id": row.id}
-    return pinned(request, times, msgspec.json.encode(named | document(found, at)))
+    return pinned(request, times, msgspec.json.encode(named | document(view.scores, at)))
 
 
 def document(found: Scores, at: Moment) -> dict[str, Any]:

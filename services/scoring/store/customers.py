@@ -51,6 +51,16 @@ class CustomerRow(NamedTuple):
 
 _HELD = "id::text, organisation, account::text, scores, version, generation, scored_at"
 _LOCK = f"SELECT {_HELD} FROM scoring.customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608
+_LOCK_DUE = f"""
+SELECT {_HELD} FROM scoring.customer WHERE id IN (
+  SELECT id FROM scoring.customer WHERE next_at <= $1 AND merged_into IS NULL ORDER BY next_at LIMIT $2)
+ORDER BY id FOR UPDATE SKIP LOCKED
+"""  # noqa: S608
+_LOCK_OLDER = f"""
+SELECT {_HELD} FROM scoring.customer WHERE id IN (
+  SELECT id FROM scoring.customer WHERE generation < $1 AND merged_into IS NULL LIMIT $2)
+  AND generation < $1 ORDER BY id FOR UPDATE SKIP LOCKED
+"""  # noqa: S608
 _TYPES = {
     "id": "uuid",
     "account": "uuid",
@@ -73,16 +83,20 @@ _TYPES = {
 # unnest flattens arrays of arrays, so the three lists travel as texts in PostgreSQL's own array syntax.
 _LISTS = {"live": "uuid[]", "identifiers": "text[]", "bands": "text[]"}
 _FIELDS = CustomerRow._fields
-_WRITE = (
-    "UPDATE scoring.customer AS c SET merged_into = NULL, "  # noqa: S608
-    + ", ".join(
-        f"{name} = new.{name}::{_LISTS[name]}" if name in _LISTS else f"{name} = new.{name}"
-        for name in _FIELDS[1:]
+_SUMS = tuple(f for f in _FIELDS if f not in ("account", "state", "attributes", "live"))
+
+
+def _update(fields: tuple[str, ...], also: str = "") -> str:
+    sets = ", ".join(f"{f} = new.{f}::{_LISTS[f]}" if f in _LISTS else f"{f} = new.{f}" for f in fields[1:])
+    given = ", ".join(f"${i}::{_TYPES.get(f, 'text')}[]" for i, f in enumerate(fields, 1))
+    return (
+        f"UPDATE scoring.customer AS c SET {also}{sets}"  # noqa: S608 - names of columns
+        f" FROM unnest({given}) AS new({', '.join(fields)}) WHERE c.id = new.id"
     )
-    + " FROM unnest("
-    + ", ".join(f"${i}::{_TYPES.get(name, 'text')}[]" for i, name in enumerate(_FIELDS, 1))
-    + f") AS new({', '.join(_FIELDS)}) WHERE c.id = new.id"
-)
+
+
+_WRITE = _update(_FIELDS, "merged_into = NULL, ")
+_WRITE_SUMS = _update(_SUMS)
 _ABSORB = """
 UPDATE scoring.customer AS c
 SET merged_into = new.root, state = NULL, attributes = NULL, scores = NULL, next_at = NULL, account = NULL,
@@ -98,6 +112,16 @@ async def lock(conn: Conn, roots: Collection[str]) -> dict[str, Held]:
     return {row[0]: Held(*row) for row in await conn.fetch(_LOCK, list(roots))}
 
 
+async def lock_due(conn: Conn, now: Micros, limit: int) -> dict[str, Held]:
+    """Lock roots whose next look is due, by id; those that somebody holds are left for the next time."""
+    return {row[0]: Held(*row) for row in await conn.fetch(_LOCK_DUE, now, limit)}
+
+
+async def lock_older(conn: Conn, generation: int, limit: int) -> dict[str, Held]:
+    """Lock roots that an older policy scored."""
+    return {row[0]: Held(*row) for row in await conn.fetch(_LOCK_OLDER, generation, limit)}
+
+
 async def write(conn: Conn, rows: Sequence[CustomerRow]) -> None:
     """Write roots; they must be locked, or leaves of a locked component."""
     if not rows:
@@ -106,6 +130,14 @@ async def write(conn: Conn, rows: Sequence[CustomerRow]) -> None:
     for name in _LISTS:
         columns[name] = [_array(items) for items in columns[name]]
     await conn.execute(_WRITE, *columns.values())
+
+
+async def write_account(conn: Conn, rows: Sequence[CustomerRow]) -> None:
+    """Write accounts' sums. State and live episodes stay those of their own events, as batches keep them."""
+    if rows:
+        columns = {name: [getattr(row, name) for row in rows] for name in _SUMS}
+        columns |= {name: [_array(items) for items in columns[name]] for name in _LISTS if name in columns}
+        await conn.execute(_WRITE_SUMS, *columns.values())
 
 
 async def absorb(conn: Conn, root_of: dict[str, str]) -> None:

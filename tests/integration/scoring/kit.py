@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scoring import past, reads
 from services.scoring.adoption import adopt
 from services.scoring.batch import Context, absorb
-from services.scoring.domain.customer import fold_all
 from services.scoring.domain.score import Scores
 from services.scoring.engine import Engine
 from services.scoring.store import identities, reading
@@ -99,15 +98,15 @@ class Room:
     ) -> Scores:
         async with driver(self.pool) as conn:
             row = await self.row(identifier)
-            return (await reads.scores(conn, row, row.id, self.engine, as_of, known_at))[0]
+            return (await reads.view(conn, row, row.id, self.engine, as_of, known_at))[0].scores
 
     async def linear(self, identifier: str) -> tuple[bytes, Scores]:
         """State and scores of the customer folded from empty, at the time of its row."""
         row = await self.row(identifier)
         async with driver(self.pool) as conn:
             whole = await _past(conn, row)
-        customer = fold_all(whole.applied(), self.engine.policy, row.scored_at)
-        return customer.state.pack(), self.engine.score(customer, row.scored_at)
+        view = self.engine.view(whole.applied(), row.scored_at)
+        return view.state.pack(), view.scores
 
     async def query(self, sql: str, *arguments: object) -> list[Any]:
         async with driver(self.pool) as conn:
