@@ -1,0 +1,391 @@
+"""Tickets, chats and calls: who owed the next step, what it cost, which event has the points."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.scoring.domain.interaction import Story
+from services.scoring.domain.numbers import NANO, exp2_neg
+from services.scoring.domain.types import Evidence, Signal
+from services.scoring.policy_files import shipped
+from shared.events.bodies import Promises, Reference
+from shared.events.times import DAY, to_micros
+from tests.unit.scoring.telling import NOW, Teller, episode_of, rows_of
+
+WEIGHT = 2_500_000_000
+LOSS = WEIGHT * 5 // 2
+
+
+def ticket(ago_h: float = 5, /, **more: Any) -> Teller:  # noqa: ANN401
+    tell = Teller()
+    tell.say("ticket.opened", ago_h, interaction="t", actor="customer", **more)
+    return tell
+
+
+def status(tell: Teller, ago_h: float, value: str, actor: str | None = "agent", **more: Any) -> None:  # noqa: ANN401
+    tell.say("ticket.status", ago_h, interaction="t", status=value, actor=actor, **more)
+
+
+def message(tell: Teller, ago_h: float, author: str, key: str | None = None, **more: Any) -> None:  # noqa: ANN401
+    fields: dict[str, Any] = {"public": True, "text": "…", **more}
+    tell.say("ticket.message", ago_h, interaction="t", message=key or f"m{ago_h}", author=author, **fields)
+
+
+def one(tell: Teller, signal: Signal) -> Evidence:
+    rows = rows_of(tell.fold(), signal)
+    assert len(rows) == 1, rows
+    return rows[0]
+
+
+def none(tell: Teller, *signals: Signal) -> bool:
+    return not any(rows_of(tell.fold(), signal) for signal in signals)
+
+
+# Responsiveness ------------------------------------------------------------------------------------------
+
+
+def test_opening_says_nothing() -> None:
+    folded = ticket(0).fold()
+    assert folded.evidence == ()
+    assert folded.live and folded.health_at is None
+    assert folded.last == to_micros(NOW)
+
+
+def test_while_it_waits_only_the_certain_loss_counts() -> None:
+    tell = ticket(24)  # eight working hours: as promised
+    assert none(tell, Signal.RESPONSIVENESS)
+    later = rows_of(tell.fold(now=NOW + timedelta(days=1)), Signal.RESPONSIVENESS)
+    assert later == [
+        Evidence(Signal.RESPONSIVENESS, to_micros(NOW - timedelta(days=1)), 0, LOSS // 2, "e000", open=True)
+    ]
+
+
+def test_the_answer_brings_the_good_to_the_event_that_began_the_wait() -> None:
+    tell = ticket(3)
+    message(tell, 1, "agent")
+    row = one(tell, Signal.RESPONSIVENESS)
+    assert (row.good, row.bad, row.event, row.open) == (WEIGHT, 0, "e000", False)
+    assert row.at == to_micros(NOW - timedelta(hours=1))
+
+
+def test_a_late_answer_is_half_as_good_per_promised_time() -> None:
+    tell = ticket(48)
+    message(tell, 12, "agent")
+    status(tell, 11, "solved")
+    tell.say("ticket.updated", 10, interaction="t", priority="high")  # 4 h promised: 9-17 on Monday, Tuesday
+    row = one(tell, Signal.RESPONSIVENESS)
+    x = exp2_neg(13 - 4, 4)
+    assert (row.good, row.bad) == ((WEIGHT * x + NANO // 2) // NANO, LOSS - (LOSS * x + NANO // 2) // NANO)
+
+
+@pytest.mark.parametrize(
+    ("author", "public", "answers"),
+    [("agent", True, True), ("agent", False, False), ("bot", True, False), ("system", True, False)],
+)
+def test_who_answers(author: str, public: bool, answers: bool) -> None:
+    tell = ticket(3)
+    message(tell, 1, author, public=public)
+    assert bool(rows_of(tell.fold(), Signal.RESPONSIVENESS)) is answers
+
+
+def test_solved_without_a_word_is_an_answer_while_it_stands() -> None:
+    tell = ticket(5)
+    status(tell, 4, "solved")
+    assert one(tell, Signal.RESPONSIVENESS).good == WEIGHT
+    status(tell, 3, "open", "customer")
+    assert none(tell, Signal.RESPONSIVENESS)
+
+
+def test_what_we_began_leaves_the_customer_the_next_step() -> None:
+    tell = ticket(48, initiative="proactive")
+    folded = tell.fold()
+    assert folded.evidence == () and folded.last is None
+    message(tell, 20, "customer")
+    message(tell, 1, "agent")
+    assert one(tell, Signal.RESPONSIVENESS).event == "e001"
+
+
+def test_a_promise_in_the_event_comes_before_the_persona() -> None:
+    told = Promises(first_response_at="2026-03-04T10:00:00Z")
+    tell = ticket(3, promises=told)  # at 9; promised for 10
+    row = one(tell, Signal.RESPONSIVENESS)
+    assert row.bad == LOSS - (LOSS * exp2_neg(2, 1) // NANO)
+
+
+@pytest.mark.parametrize(
+    ("persona", "priority", "hours", "kept"),
+    [
+        ("decision maker", "normal", 2, True),
+        ("decision maker", "normal", 2.1, False),
+        ("decision maker", "low", 3, True),
+        (None, "urgent", 2, True),
+        (None, "urgent", 2.1, False),
+        ("unheard of", "normal", 3, True),
+    ],
+)
+def test_promise_of_persona_and_priority(
+    persona: str | None, priority: str, hours: float, kept: bool
+) -> None:
+    tell = ticket(hours, priority=priority, persona=persona)
+    assert none(tell, Signal.RESPONSIVENESS) is kept
+
+
+def test_urgent_waits_around_the_clock() -> None:
+    tell = ticket(5, priority="urgent")
+    folded = tell.fold(now=NOW + timedelta(days=3))
+    assert rows_of(folded, Signal.RESPONSIVENESS)[0].bad > LOSS * 9 // 10
+
+
+def test_chat_is_promised_in_minutes() -> None:
+    tell = Teller()
+    tell.say("chat.opened", 0.25, interaction="c")
+    tell.say("chat.message", 0.05, interaction="c", message="m", author="agent", public=True)
+    assert one(tell, Signal.RESPONSIVENESS).bad > 0
+
+
+# Who owes the next step ----------------------------------------------------------------------------------
+
+
+def test_waiting_for_customer_or_third_party_does_not_count() -> None:
+    tell = ticket(24 * 8)
+    message(tell, 24 * 8 - 1, "agent")
+    status(tell, 24 * 8 - 2, "pending")
+    status(tell, 24 * 4, "open", "customer")
+    status(tell, 24 * 4 - 1, "hold")
+    status(tell, 2, "solved")
+    row = one(tell, Signal.RESOLUTION)
+    assert (row.good, row.bad) == (WEIGHT, 0)
+
+
+def test_the_customers_word_while_pending_gives_the_step_back() -> None:
+    tell = ticket(24 * 9)
+    status(tell, 24 * 9 - 1, "pending")
+    message(tell, 24 * 8, "customer")
+    assert Story(episode_of(tell.events)).status == "open"
+    assert rows_of(tell.fold(), Signal.RESOLUTION)[0].bad > 0
+
+
+def test_resolution_goes_to_what_began_each_phase() -> None:
+    tell = ticket(24 * 9)
+    status(tell, 24 * 5, "solved")
+    status(tell, 24 * 4, "open", "customer")
+    status(tell, 1, "solved")
+    rows = rows_of(tell.fold(), Signal.RESOLUTION)
+    assert [(row.event, bool(row.good), bool(row.bad)) for row in rows] == [
+        ("e000", True, True),
+        ("e002", False, True),
+    ]
+    good, bad = sum([row.good for row in rows]), sum([row.bad for row in rows])
+    x = good * NANO // WEIGHT
+    assert abs(bad - LOSS * (NANO - x) // NANO) <= 10
+
+
+def test_only_the_customer_reopens() -> None:
+    for actor, count in (("customer", 1), (None, 1), ("agent", 0), ("bot", 0), ("system", 0)):
+        tell = ticket(30)
+        status(tell, 20, "solved")
+        status(tell, 10, "open", actor)
+        story = Story(episode_of(tell.events))
+        assert len(story.reopenings) == count, actor
+        assert len(story.phases) == 2
+
+
+def test_equal_statuses_are_one_and_closed_is_final() -> None:
+    tell = ticket(30)
+    for ago, value in (
+        (25, "solved"),
+        (24, "solved"),
+        (20, "open"),
+        (19, "open"),
+        (10, "solved"),
+        (9, "closed"),
+    ):
+        status(tell, ago, value, "customer" if value == "open" else "agent")
+    status(tell, 5, "open", "customer")
+    story = Story(episode_of(tell.events))
+    assert (len(story.reopenings), story.status, story.waiting) == (1, "closed", False)
+    assert not tell.fold().live
+
+
+def test_reopened_as_the_sender_says_although_nobody_told_that_it_was_solved() -> None:
+    tell = Teller()
+    status(tell, 5, "open", "customer", previous="solved")
+    story = Story(episode_of(tell.events))
+    assert len(story.reopenings) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "state"),
+    [
+        ("ticket.status", {"status": "open"}, "open"),
+        ("ticket.status", {"status": "pending"}, "pending"),
+        ("ticket.status", {"status": "solved"}, "solved"),
+        ("ticket.message", {"message": "m", "author": "customer", "public": True}, "open"),
+        ("ticket.message", {"message": "m", "author": "agent", "public": True}, "pending"),
+        ("ticket.message", {"message": "m", "author": "agent", "public": False}, None),
+        ("ticket.updated", {"subject": "s"}, None),
+        ("ticket.handover", {"to": "b"}, None),
+        ("call.opened", {}, None),
+    ],
+)
+def test_what_is_known_without_an_opening(kind: str, fields: dict[str, Any], state: str | None) -> None:
+    tell = Teller()
+    tell.say(kind, 3, interaction="t", **fields)
+    story = Story(episode_of(tell.events))
+    assert story.status == state
+    assert tell.fold().live is (state in ("open", "pending"))
+
+
+def test_merged_says_no_more_of_what_still_waits() -> None:
+    tell = ticket(24 * 9)
+    assert rows_of(tell.fold(), Signal.RESPONSIVENESS)
+    tell.say("ticket.merged", 24, interaction="t", into=Reference(source="/s", id="u"))
+    folded = tell.fold()
+    assert not folded.live
+    assert none(tell, Signal.RESPONSIVENESS, Signal.RESOLUTION)
+
+
+@pytest.mark.parametrize("reason", ["spam", "deleted", "test"])
+def test_removed_takes_its_evidence_along(reason: str) -> None:
+    tell = ticket(24 * 9, mood=-80)
+    tell.say("ticket.removed", 1, interaction="t", reason=reason)
+    folded = tell.fold()
+    assert (folded.evidence, folded.live, folded.first, folded.days) == ((), False, None, ())
+
+
+def test_given_up_after_sixty_days_the_loss_is_dated_there() -> None:
+    tell = ticket(24 * 59)
+    assert tell.fold().live
+    folded = tell.fold(now=NOW + timedelta(days=30))
+    assert not folded.live and folded.next_at is None
+    given_up = to_micros(NOW - timedelta(days=59)) + 60 * DAY
+    assert {(row.at, row.open) for row in folded.evidence} == {(given_up, False)}
+
+
+def test_the_next_change_of_form_is_the_promise_that_breaks_first() -> None:
+    tell = ticket(1)
+    assert tell.fold().next_at == to_micros(NOW + timedelta(days=1, hours=-1))  # eight working hours later
+
+
+# Effort --------------------------------------------------------------------------------------------------
+
+
+def test_effort_of_reopenings_contacts_and_handovers() -> None:
+    tell = ticket(24 * 9)
+    for days in (8, 7, 6):
+        message(tell, 24 * days, "customer")  # four contacts, two too many
+    status(tell, 24 * 5, "solved")
+    status(tell, 24 * 5 - 1, "open", "customer")  # and the fifth, within the gap of nothing
+    for n, days in enumerate((4, 3, 2)):
+        tell.say("ticket.handover", 24 * days, interaction="t", from_=f"a{n}", to=f"a{n + 1}")  # two too many
+    status(tell, 1, "solved")
+    rows = rows_of(tell.fold(), Signal.EFFORT)
+    halves = 3 + 2 + 2
+    good = [row for row in rows if row.good]
+    assert [row.event for row in good] == [tell.events[-1].event.id]
+    assert good[0].good == (WEIGHT * exp2_neg(halves, 2) + NANO // 2) // NANO
+    assert abs(sum([row.bad for row in rows]) - LOSS * (NANO - exp2_neg(halves, 2)) // NANO) <= 1
+    assert {row.event for row in rows if row.bad} == {"e002", "e003", "e005", "e007", "e008"}
+
+
+def test_messages_close_together_are_one_contact() -> None:
+    tell = ticket(24)
+    for minutes in range(1, 9):
+        message(tell, 24 - minutes / 6, "customer")
+    assert none(tell, Signal.EFFORT)
+
+
+def test_the_first_assignment_is_no_handover() -> None:
+    tell = ticket(5)
+    tell.say("ticket.handover", 4, interaction="t", to="ann")
+    assert Story(episode_of(tell.events)).handovers == []
+    tell.say("ticket.handover", 3, interaction="t", to="bob")
+    tell.say("ticket.handover", 2, interaction="t", from_="bob", to="bob")
+    assert Story(episode_of(tell.events)).handovers == ["e002"]
+
+
+def test_a_follow_up_has_been_asked_before() -> None:
+    alone, again = ticket(48), ticket(48, follows="s")
+    for tell in (alone, again):
+        message(tell, 24, "customer")
+    assert none(alone, Signal.EFFORT)
+    assert one(again, Signal.EFFORT).event == "e001"
+
+
+# Adherence -----------------------------------------------------------------------------------------------
+
+
+def test_adherence_is_the_share_of_steps_met() -> None:
+    tell = ticket(5, channel="phone", language="de")
+    message(tell, 4, "agent", agent="a", language="en")
+    status(tell, 3, "solved")
+    rows = rows_of(tell.fold(), Signal.ADHERENCE)  # channel, contacts, hand-overs, same person, language
+    assert {row.event: (row.good, row.bad) for row in rows} == {
+        "e000": (0, LOSS // 5),
+        "e001": (0, LOSS // 5),
+        "e002": (WEIGHT * 3 // 5, 0),
+    }
+
+
+def test_a_decision_maker_is_spared_the_bot() -> None:
+    tell = ticket(1, persona="decision maker")
+    message(tell, 0.9, "bot")
+    assert one(tell, Signal.ADHERENCE).event == "e001"
+
+
+def test_the_same_person_answers() -> None:
+    tell = ticket(9)
+    for n, agent in enumerate(("a", "b", "a", "c")):
+        message(tell, 8 - n, "agent", agent=agent)
+    assert one(tell, Signal.ADHERENCE).event == "e004"  # one change is accepted, the second is not
+
+
+# Words ---------------------------------------------------------------------------------------------------
+
+
+def test_words_are_weighed_by_feeling() -> None:
+    tell = ticket(5)
+    message(tell, 4, "customer", mood=-40)
+    row = one(tell, Signal.SENTIMENT)
+    assert (row.good, row.bad, row.event) == (0, LOSS * 2 // 5, "e001")
+
+
+def test_neutral_and_kind_words_of_somebody_who_waits_say_nothing() -> None:
+    tell = ticket(5, subject="thanks in advance", mood=60)
+    message(tell, 4, "customer", mood=4)
+    message(tell, 3, "customer", mood=70)
+    assert none(tell, Signal.SENTIMENT)
+    status(tell, 2, "solved")
+    assert [(r.event, r.good) for r in rows_of(tell.fold(), Signal.SENTIMENT)] == [("e002", WEIGHT * 7 // 10)]
+
+
+def test_an_edited_message_counts_once_with_its_last_words() -> None:
+    tell = ticket(5)
+    message(tell, 4, "customer", key="m", mood=-80, text="awful")
+    message(tell, 3, "customer", key="m", mood=-20, text="not good", revision=1)
+    message(tell, 2, "customer", key="m", mood=-60, text="bad", revision=0)
+    assert one(tell, Signal.SENTIMENT).event == "e002"
+
+
+# Calls ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("waited", "answered", "good", "bad"),
+    [(30, True, WEIGHT, 0), (120, True, WEIGHT // 2, LOSS // 2), (20, False, 0, LOSS)],
+)
+def test_calls_bring_their_own_measure(waited: int, answered: bool, good: int, bad: int) -> None:
+    tell = Teller()
+    tell.say("call.opened", 2, interaction="c", persona="admin")
+    tell.say("call.status", 1, interaction="c", status="closed", waited_s=waited, answered=answered)
+    row = one(tell, Signal.RESPONSIVENESS)
+    assert (row.good, row.bad) == (good, bad)
+    assert not tell.fold().live
+
+
+def test_policy_weight_of_these_tests() -> None:
+    masses = shipped().evidence.masses
+    assert masses.interaction * 1000 == masses.text * 1000 == WEIGHT
