@@ -30,7 +30,15 @@ class WebhookReceiver:
         self.answers: list[Response] = []
         self.hang = asyncio.Event()
         self.hang.set()
-        config = uvicorn.Config(self._app, host="127.0.0.1", port=0, lifespan="off", log_level="critical")
+        config = uvicorn.Config(
+            self._app,
+            host="127.0.0.1",
+            port=0,
+            interface="asgi3",
+            lifespan="off",
+            log_level="critical",
+            ws="none",
+        )
         self._server = uvicorn.Server(config)
         self._task: asyncio.Task[None] | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from shared.events.times import Micros, to_micros
 from tests.integration.alerts.conftest import Service, until
@@ -11,8 +12,6 @@ from tests.unit.alerts.builders import answer, cause, change, explained, scores
 
 
 def now() -> Micros:
-    from datetime import UTC, datetime
-
     return to_micros(datetime.now(UTC))
 
 
