@@ -51,8 +51,12 @@ def explain_folds(
     scores = read(totals, view, sums)
     rows = Rows((*(fold for _, fold in told), *beside(attributes, policy, now)), view)
     first, last = _ends(told)
-    named = {"first": first, "last": last, "since": _fact(attributes, "since", view)}
-    named["renewal"] = _fact(attributes, "renewal_at", view)
+    named = {
+        "first": first,
+        "last": last,
+        "since": _fact(attributes, "since", view),
+        "renewal": _fact(attributes, "renewal_at", view),
+    }
     found = {mean.of.signal: mean for mean in sums.means}
 
     def shares(parts: Iterable[Part]) -> tuple[Explained, ...]:
@@ -71,19 +75,19 @@ def explain_folds(
             shares(sums.relationship),
         ),
         Why(scores.risk, sums.risk_baseline, scores.log_odds, "log_odds", shares(sums.risk)),
-        _types(told, rows, attributes),
+        _types(told, rows, named),
     )
 
 
 Named = tuple[Micros, str]
 
 
-def _types(told: Sequence[tuple[Episode, Fold]], rows: Rows, attributes: Attributes) -> dict[str, str]:
+def _types(
+    told: Sequence[tuple[Episode, Fold]], rows: Rows, named: Mapping[str, Named | None]
+) -> dict[str, str]:
     """Types of all events that rows may name; what belongs to no episode is an attribute somebody told."""
-    facts = [attributes.last(field) for field in ("since", "renewal_at")]
-    loose = {fact.event for fact in facts if fact} | {
-        row.event for group in rows.of.values() for row in group
-    }
+    loose = {event for _, event in filter(None, named.values())}
+    loose |= {row.event for group in rows.of.values() for row in group}
     types = dict.fromkeys(loose, "customer.identified")
     types.update((one.event.id, one.event.type) for episode, _ in told for one in episode.events)
     return types
