@@ -38,7 +38,7 @@ with Parts(sys.argv[1]) as parts:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     # Not pytest's own: a folder as an ordinary user would name it.
-    with tempfile.TemporaryDirectory(prefix="cxloop-parts-") as name:
+    with tempfile.TemporaryDirectory(prefix="cxloop-parts-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 

@@ -25,7 +25,7 @@ SERVICES = ("ingest", "scoring", "alerts")
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="cxloop-up-") as name:
+    with tempfile.TemporaryDirectory(prefix="cxloop-up-", ignore_cleanup_errors=True) as name:
         yield Path(name) / "data"
 
 
@@ -68,12 +68,16 @@ def listed(folder: Path, *words: str) -> list[dict[str, Any]]:
     return found
 
 
-def process_of(instance: Up, words: str) -> int:
-    """The id of the one process below the instance whose command line holds these words."""
-    pids = descendants(instance.process.pid)
-    found = [pid for pid in pids if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")]
-    assert len(found) == 1, words
-    return found[0]
+def processes_of(instance: Up, words: str) -> list[int]:
+    """The ids of the processes below the instance whose command line holds these words."""
+    return [pid for pid in descendants(instance.process.pid) if words in command_line(pid)]
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:  # it has just ended
+        return ""
 
 
 def end_and_look(instance: Up, number: signal.Signals) -> None:
@@ -122,12 +126,12 @@ def test_what_dies_is_started_again(folder: Path) -> None:
             ("scoring", "kafka.Kafka"),
             ("alerts", "bin/postgres"),
         ):
-            pid = process_of(instance, words)
+            (pid,) = processes_of(instance, words)
             number = signal.SIGQUIT if "postgres" in words else signal.SIGKILL
             subprocess.run(["kill", f"-{int(number)}", str(pid)], check=True)
             wait_until(lambda pid=pid: not alive_since(pid), 5, f"{words} gone")  # type: ignore[misc]
             wait_until(lambda url=instance.ready[name]: answers(url), 60, f"{name} ready")  # type: ignore[misc]
-            wait_until(lambda words=words: bool(process_of(instance, words)), 30, f"{words} back")  # type: ignore[misc]
+            wait_until(lambda words=words: len(processes_of(instance, words)) == 1, 30, f"{words} back")  # type: ignore[misc]
         assert listed(folder, "doctor"), "nothing is wrong, or its exit status had been 1"
         end_and_look(instance, signal.SIGTERM)
 
@@ -159,7 +163,7 @@ def test_given_parts_are_used(folder: Path, postgres_server: str, kafka: str, ow
         assert instance.ready["kafka"] == kafka
         assert instance.ready["database"] == own_database_url
         pids = descendants(instance.process.pid)
-        programs = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids]
+        programs = list(map(command_line, pids))
         assert not [program for program in programs if "postgres" in program or "kafka.Kafka" in program]
         end_and_look(instance, signal.SIGTERM)
 
