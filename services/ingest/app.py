@@ -86,8 +86,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _add_raw(app: FastAPI, path: str, endpoint: events.Events | webhooks.Webhooks) -> None:
-    """Any method: the endpoint answers for those that it does not take."""
-    app.router.routes.append(Route(path, endpoint, methods=None, include_in_schema=False))
+    """Any method: the endpoint answers for those that it does not take. First, as it is asked most."""
+    app.router.routes.insert(0, Route(path, endpoint, methods=None, include_in_schema=False))
 
 
 def _start_tasks(

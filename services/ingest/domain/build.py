@@ -27,16 +27,8 @@ NOBODY_NEEDED: Final = frozenset(("survey", "review", "mention", "usage"))
 """Nouns whose events may name nobody: they then count in reports only."""
 
 _FREE_TEXT: Final = ("subject", "text", "comment", "reason", "title", "note", "query", "wording")
-_DEFAULTED: Final = (
-    "account",
-    "stage",
-    "touchpoint",
-    "channel",
-    "region",
-    "language",
-    "persona",
-    "area",
-    "initiative",
+_DEFAULTED: Final = frozenset(
+    "account stage touchpoint channel region language persona area initiative".split()
 )
 _canonical: Final = msgspec.json.Encoder(order="sorted")
 
@@ -76,31 +68,31 @@ def make_event(
     element), the type and the natural key, so a resent delivery has the same id. `time` None: receipt.
     Identifiers are normalised, broken ones dropped; None among them is allowed. The source's `defaults`
     fill what `context` leaves open. Free text is masked and cut to 64 KiB. Raises Unreadable with all
-    reasons for a time out of range, for nobody named where somebody must be, for a body of wrong types.
+    reasons for a time out of range and for nobody named where somebody must be. The types of the body's
+    fields are verified when the event is sealed (`pipeline.seal`).
     """
-    checked = checked_body(body)
     named, dropped = read_identifiers(one for one in identifiers if one)
     happened = time or delivery.received_at
     reasons = list(time_reasons(happened, delivery.received_at))
-    if not named and not context.get("account") and somebody_needed(event_type, checked):
+    if not named and not context.get("account") and somebody_needed(event_type, body):
         reasons += dropped or [Reason("nobody", "/identifiers", "no identifier says who this is about")]
     if reasons:
         raise Unreadable.of(tuple(reasons))
     fields: dict[str, Any] = {k: value for k, value in context.items() if value not in (None, "")}
     if "native" in fields:
         fields["native"] = masked(fields["native"])
-    for name in _DEFAULTED:
-        if name not in fields and source.defaults.get(name):
-            fields[name] = source.defaults[name]
+    for name, value in source.defaults.items():
+        if name in _DEFAULTED and value:
+            fields.setdefault(name, value)
     # A status without the sender's time has the receipt in its natural key; the id must not.
-    key = natural_key(event_type, checked, time or EARLIEST, "")
+    key = natural_key(event_type, body, time or EARLIEST, "")
     return Event(
         id=webhook_event_id(source.uri, element.dedupe or fingerprint(element.value), event_type, key),
         source=source.uri,
         type=event_type,
         time=happened,
         recorded=delivery.received_at,
-        body=cleaned(checked),
+        body=cleaned(body),
         identifiers=named,
         sender_id=element.dedupe,
         **fields,
@@ -110,15 +102,6 @@ def make_event(
 def fingerprint(value: object) -> str:
     """Hash of an element in canonical form (sorted keys), the same for a resent one."""
     return hashlib.sha256(_canonical.encode(value)).hexdigest()
-
-
-def checked_body(body: Body) -> Body:
-    """The body, its field types and limits verified. Raises Unreadable."""
-    try:
-        return msgspec.convert(msgspec.to_builtins(body), type(body))
-    except msgspec.ValidationError as error:
-        why, _, path = str(error).partition(" - at `$")
-        raise Unreadable("/body" + path.rstrip("`").replace(".", "/"), why, "bad_field") from None
 
 
 def read_identifiers(given: Iterable[str]) -> tuple[tuple[str, ...], list[Reason]]:

@@ -52,25 +52,27 @@ def pointer(*path: Step) -> str:
 def dig(value: Json, *path: Step) -> Json:
     """What lies at `path`, None where anything on the way is absent or of another kind."""
     for step in path:
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
+            value = value[step]
         else:
-            value = value.get(step) if isinstance(value, dict) else None
-        if value is None:
             return None
     return value
 
 
 def text(value: object, *path: Step) -> str | None:
     """A text, or a number as text (ids come as both); None when absent, blank or of another kind."""
-    found = dig(value, *path)
-    if isinstance(found, bool):
+    found = dig(value, *path) if path else value
+    if isinstance(found, str):
+        return found.strip() or None
+    if found is None or isinstance(found, bool):
         return None
     if isinstance(found, int):
         return str(found)
     if isinstance(found, float):
         return str(int(found)) if found.is_integer() else repr(found)
-    return found.strip() or None if isinstance(found, str) else None
+    return None
 
 
 def need(value: object, *path: Step) -> str:

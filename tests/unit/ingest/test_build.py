@@ -75,8 +75,6 @@ def test_the_interaction_may_lead_to_the_customer() -> None:
         ({"time": datetime(1999, 1, 1, tzinfo=UTC)}, "/time"),
         ({"body": b.PurchaseMade(order="1"), "kind": "purchase.made", "who": ()}, "/identifiers"),
         ({"body": b.PurchaseMade(order="1"), "kind": "purchase.made", "who": ("email:x",)}, "/identifiers/0"),
-        ({"body": b.InteractionOpened(interaction="")}, "/body/interaction"),
-        ({"body": b.InteractionOpened(interaction=7)}, "/body/interaction"),  # type: ignore[arg-type]
     ],
 )
 def test_why_there_is_no_event(change: dict[str, object], where: str) -> None:

@@ -43,7 +43,12 @@ def normalise(element: Element, delivery: Delivery, source: SourceConfig) -> Out
             raise Unreadable("/y", "is missing")
         case "break":
             raise KeyError("detail")
-    body = b.InteractionOpened(interaction="1")
+        case "empty":
+            body = b.InteractionOpened(interaction="")
+        case "wrong":
+            body = b.InteractionOpened(interaction="1", text=7)  # type: ignore[arg-type]
+        case _:
+            body = b.InteractionOpened(interaction="1")
     return [make_event(source, delivery, element, "ticket.opened", body, identifiers=["user:1"])]
 
 
@@ -63,6 +68,12 @@ def test_every_element_by_itself() -> None:
     assert found.ignored == ("of no interest", "nothing to tell")
     assert (found.rejected, found.faults) == (3, 1)
     assert [one.where for one in found.reasons] == ["/2/x", "/3/y", "/4"]
+
+
+def test_what_no_reader_downstream_would_take_is_rejected() -> None:
+    found = sort_delivery(toy("empty", "wrong"), DELIVERY, SOURCE)
+    assert (found.rejected, found.faults, found.sealed) == (2, 0, ())
+    assert [one.where for one in found.reasons] == ["/0/data/body/interaction", "/1/data/body/text"]
 
 
 def test_a_single_element_needs_no_index() -> None:
