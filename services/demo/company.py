@@ -94,7 +94,8 @@ def found(today: datetime, seed: int = 7) -> Company:
         account = _account(len(accounts), today, rng)
         accounts.append(account)
         size = min(rng.choice((1, 2, 3, 4, 5, 6, 8, 11)), PEOPLE - len(people))
-        people.extend(_person(len(people) + i, i, account, rng) for i in range(size))
+        first = len(people)
+        people.extend(_person(first + place, place, account, rng) for place in range(size))
     return Company(today, seed, tuple(accounts), tuple(people))
 
 

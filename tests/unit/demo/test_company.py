@@ -19,6 +19,7 @@ def test_the_same_day_gives_the_same_company() -> None:
 
 def test_it_is_as_large_as_promised() -> None:
     assert len({p.email for p in COMPANY.people}) == PEOPLE
+    assert [p.number for p in COMPANY.people] == list(range(PEOPLE))
     assert {a.region for a in COMPANY.accounts} == set(REGIONS)
     assert len({a.key for a in COMPANY.accounts}) == len(COMPANY.accounts)
 
