@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.scoring.api import lookup, scores
+from services.scoring.api import customers, history, lookup, operations, scores, why
 
 
 def routers() -> list[APIRouter]:
     """All routes of the service."""
-    return [lookup.router, scores.router]
+    return [lookup.router, customers.router, scores.router, why.router, history.router, operations.router]

@@ -1,4 +1,4 @@
-"""`…/score`: the three scores of a customer or an account, at any time."""
+"""`…/score` and the bulk read: the three scores of a customer or an account, at any time."""
 
 from __future__ import annotations
 
@@ -9,50 +9,79 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from services.scoring import reads
-from services.scoring.api.access import connection, engine, packed
-from services.scoring.api.models import ScoresOut
-from services.scoring.api.times import AtTimes, Times
+from services.scoring.api.access import Who, connection, engine, packed, under_both
+from services.scoring.api.lookup import normalised
+from services.scoring.api.models import BulkIn, BulkOut, ScoresOut
+from services.scoring.api.times import AtTimes, Times, micros
 from services.scoring.domain.score import Scores
+from services.scoring.engine import Engine
 from services.scoring.reads import Moment
+from services.scoring.store import identities
+from services.scoring.store.types import Conn
 from shared.events.scores import Score
-from shared.events.times import format_instant, from_micros
+from shared.events.times import Micros, format_instant, from_micros
 from shared.runtime.auth import Scope, require
+from shared.runtime.problem import Problem
 
 router = APIRouter(tags=["scores"], dependencies=[require(Scope.read)])
 
 
-@router.get("/v1/customers/{customer_id}/score", response_model=ScoresOut)
-async def customer_score(customer_id: str, times: AtTimes, request: Request) -> Response:
-    """Health, relationship and risk of a customer."""
-    return await _answer(request, customer_id, times, organisation=False)
-
-
-@router.get("/v1/accounts/{account_id}/score", response_model=ScoresOut)
-async def account_score(account_id: str, times: AtTimes, request: Request) -> Response:
-    """Health, relationship and risk of an account."""
-    return await _answer(request, account_id, times, organisation=True)
-
-
-async def _answer(request: Request, given: str, times: Times, *, organisation: bool) -> Response:
+@under_both(router, "/score", response_model=ScoresOut)
+async def score(who: Who, times: AtTimes, request: Request) -> Response:
+    """Health, relationship and risk, now or at any other time."""
     async with connection(request) as conn:
-        row = await packed(conn, given, organisation=organisation)
-        view, at = await reads.view(conn, row, given, engine(request), *times)
-    named = {"account_id" if organisation else "customer_id": row.id}
-    return pinned(request, times, msgspec.json.encode(named | document(view.scores, at)))
+        found = await _read(conn, who, engine(request), times.as_of, times.known_at)
+    return pinned(request, times, found)
+
+
+@router.post("/v1/scores", response_model=BulkOut)
+async def many_scores(body: BulkIn, request: Request) -> Response:
+    """Scores of up to 200 customers; what cannot be read has an `error` in its place."""
+    as_of = micros("/as_of", body.as_of)
+    asked = [{"customer_id": given} for given in body.customer_ids]
+    asked += [{"identifier": identifier} for identifier in body.identifiers]
+    async with connection(request) as conn:
+        items = [await _item(conn, one, engine(request), as_of) for one in asked]
+    return Response(msgspec.json.encode({"items": items}), media_type="application/json")
+
+
+async def _item(conn: Conn, asked: dict[str, str], with_: Engine, as_of: Micros | None) -> dict[str, Any]:
+    try:
+        who = Who(asked["customer_id"], organisation=False) if "customer_id" in asked else None
+        if who is None:
+            found = await identities.lookup(conn, normalised(asked["identifier"], "/identifiers"))
+            if found is None:
+                raise Problem("not_found", "nobody was ever named so")
+            who = Who(found[1], organisation=found[0])
+        return asked | await _read(conn, who, with_, as_of, None)
+    except Problem as problem:
+        return asked | {"error": problem.document()}
+
+
+async def _read(
+    conn: Conn, who: Who, with_: Engine, as_of: Micros | None, known_at: Micros | None
+) -> dict[str, Any]:
+    row = await packed(conn, who)
+    view, at = await reads.view(conn, row, who.given, with_, as_of, known_at)
+    return {who.field: row.id} | document(view.scores, at)
 
 
 def document(found: Scores, at: Moment) -> dict[str, Any]:
     """The scores as the contract writes them."""
     told = found.published()
     return {
-        "as_of": format_instant(from_micros(at.as_of)),
-        "known_at": format_instant(from_micros(at.known_at)),
+        "as_of": instant(at.as_of),
+        "known_at": instant(at.known_at),
         "health": shown(told.health),
         "relationship": shown(told.relationship),
         "risk": shown(told.risk),
         "policy": found.policy,
         "model": found.model,
     }
+
+
+def instant(at: Micros) -> str:
+    return format_instant(from_micros(at))
 
 
 def shown(score: Score) -> dict[str, Any]:
@@ -65,8 +94,9 @@ def shown(score: Score) -> dict[str, Any]:
     return fields
 
 
-def pinned(request: Request, times: Times, body: bytes) -> Response:
+def pinned(request: Request, times: Times, content: dict[str, Any]) -> Response:
     """JSON; with both times given it never changes, so it has an ETag and may be a 304."""
+    body = msgspec.json.encode(content)
     if not times.pinned:
         return Response(body, media_type="application/json")
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -35,17 +35,18 @@ def _times(
         Instant | None, Query(description="What was known by then; absent: all that is known now.")
     ] = None,
 ) -> Times:
-    return Times(_micros("as_of", as_of), _micros("known_at", known_at))
+    return Times(micros("?as_of", as_of), micros("?known_at", known_at))
 
 
-def _micros(name: str, instant: datetime | None) -> Micros | None:
+def micros(where: str, instant: datetime | None) -> Micros | None:
+    """An instant that can be read at. Raises Problem invalid_request."""
     if instant is None:
         return None
     at = to_micros(instant)
     if at < LANDMARK:
-        raise Problem("invalid_request", "scores begin in 2000", [Where(f"?{name}", "before 2000-01-01")])
+        raise Problem("invalid_request", "scores begin in 2000", [Where(where, "before 2000-01-01")])
     if at > LATEST:
-        raise Problem("invalid_request", "too far ahead", [Where(f"?{name}", "after 2100-01-01")])
+        raise Problem("invalid_request", "too far ahead", [Where(where, "after 2100-01-01")])
     return at
 
 

@@ -21,6 +21,7 @@ _LOOSE = f"""
 SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.leaf = ANY($1::uuid[]) AND e.episode IS NULL
 """  # noqa: S608
 _BY_ID = f"SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.event_id = ANY($1::uuid[])"  # noqa: S608
+_OWNER = "SELECT owner::text FROM scoring.episode WHERE id = $1::uuid"
 _CANDIDATES = """
 WITH own AS (SELECT DISTINCT episode FROM scoring.event WHERE leaf = ANY($1::uuid[]) AND episode IS NOT NULL)
 SELECT episode::text FROM own
@@ -71,6 +72,12 @@ async def loose(conn: Conn, leaves: Collection[str]) -> list[Stored]:
 
 async def by_id(conn: Conn, ids: Collection[str]) -> list[Stored]:
     return [_stored(row) for row in await conn.fetch(_BY_ID, list(ids))]
+
+
+async def episode_owner(conn: Conn, episode: str) -> str | None:
+    """Leaf to whom an episode belongs today."""
+    found: str | None = await conn.fetchval(_OWNER, episode)
+    return found
 
 
 async def candidates(conn: Conn, leaves: Collection[str]) -> list[str]:

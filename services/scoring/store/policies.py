@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from services.scoring.store.types import Conn
@@ -17,11 +18,23 @@ class Generation(NamedTuple):
     model: str
 
 
+class Adopted(NamedTuple):
+    """A policy with its files, as JSON, and when it came into force."""
+
+    number: int
+    policy: str
+    model: str
+    name: str
+    document: bytes
+    adopted_at: datetime
+
+
 class SupersededError(Exception):
     """Another process has adopted a newer policy: this one must start anew with it."""
 
 
 _LATEST = "SELECT generation, policy, model FROM scoring.policy ORDER BY generation DESC LIMIT 1"
+_ALL = "SELECT generation, policy, model, name, document, adopted_at FROM scoring.policy ORDER BY generation"
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _IN_FORCE = f"SELECT {_CLOCK}, (SELECT coalesce(max(generation), 0) FROM scoring.policy)"  # noqa: S608
 _ADOPT = """
@@ -46,6 +59,11 @@ async def share(conn: Conn, generation: int) -> Micros:
 async def clock(conn: Conn) -> Micros:
     """The database's time now, microseconds since 1970."""
     return int(await conn.fetchval(f"SELECT {_CLOCK}"))
+
+
+async def all_generations(conn: Conn) -> list[Adopted]:
+    """Every policy that was ever in force, the oldest first."""
+    return [Adopted(*row) for row in await conn.fetch(_ALL)]
 
 
 async def adopt(conn: Conn, policy: str, model: str, name: str, document: bytes) -> Generation:

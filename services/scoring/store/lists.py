@@ -1,0 +1,127 @@
+"""Lists of customers, filtered and sorted by what stands beside their packed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final, NamedTuple
+
+from services.scoring.store.types import Conn
+from shared.events.times import Micros
+
+
+class Listed(NamedTuple):
+    """A root's row as lists show it; `scores` are those last told. `key` is what it is sorted by."""
+
+    id: str
+    organisation: bool
+    account_id: str | None
+    name: str | None
+    identifiers: list[str]
+    owner: str | None
+    persona: str | None
+    region: str | None
+    value: int | None
+    currency: str | None
+    value_at_risk: int | None
+    renewal_at: str | None
+    scores: bytes | None
+    scored_at: Micros
+    version: int
+    attributes: bytes | None
+    key: int
+
+
+class Filters(NamedTuple):
+    """None does not filter. `accounts` are leaves, `risk_min` in 10⁻⁹."""
+
+    organisation: bool = False
+    band: str | None = None
+    region: str | None = None
+    persona: str | None = None
+    accounts: Collection[str] | None = None
+    owner: str | None = None
+    risk_min: int | None = None
+    q: str | None = None
+
+
+SORTS: Final = {
+    "-risk": ("coalesce(c.risk, -1)", "DESC"),
+    "health": ("coalesce(c.health, 9000000000000)", "ASC"),
+    "-value_at_risk": ("coalesce(c.value_at_risk, -1)", "DESC"),
+}
+_LISTED: Final = """
+SELECT c.id::text, c.organisation, coalesce(a.merged_into, a.id)::text, c.name, c.identifiers, c.owner,
+  c.persona, c.region, c.value, c.currency, c.value_at_risk, c.renewal_at, c.scores, c.scored_at, c.version,
+  c.attributes, {key}
+FROM scoring.customer AS c LEFT JOIN scoring.customer AS a ON a.id = c.account
+WHERE c.merged_into IS NULL AND c.version > 0 AND {where}
+"""
+_CONDITIONS: Final = {
+    "organisation": "c.organisation = {}",
+    "band": "{} = ANY(c.bands)",
+    "region": "c.region = {}",
+    "persona": "c.persona = {}",
+    "accounts": "c.account = ANY({}::uuid[])",
+    "owner": "c.owner = {}",
+    "risk_min": "c.risk >= {}",
+    "q": "(c.name ILIKE {0} OR EXISTS (SELECT FROM unnest(c.identifiers) AS i WHERE i ILIKE {0}))",
+}
+_SUMMARY: Final = """
+SELECT count(*), count(*) FILTER (WHERE health IS NULL) FROM scoring.customer
+WHERE merged_into IS NULL AND version > 0 AND NOT organisation
+"""
+_BANDS: Final = """
+SELECT b, count(*) FROM scoring.customer AS c CROSS JOIN LATERAL unnest(c.bands) AS b
+WHERE merged_into IS NULL AND version > 0 AND NOT organisation GROUP BY b ORDER BY b
+"""
+_AT_RISK: Final = """
+SELECT currency, sum(value_at_risk)::bigint FROM scoring.customer
+WHERE merged_into IS NULL AND version > 0 AND NOT organisation AND value_at_risk IS NOT NULL
+GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1
+"""
+
+
+async def page(
+    conn: Conn, filters: Filters, sort: str, after: tuple[int, str] | None, limit: int
+) -> list[Listed]:
+    """Rows after a position, in order; `limit` of them at most."""
+    key, direction = SORTS[sort]
+    arguments: list[Any] = []
+    conditions = []
+    for name, condition in _CONDITIONS.items():
+        value = getattr(filters, name)
+        if value is not None:
+            arguments.append(_argument(name, value))
+            conditions.append(condition.format(f"${len(arguments)}"))
+    if after is not None:
+        arguments += after
+        sign = "<" if direction == "DESC" else ">"
+        place = len(arguments)
+        conditions.append(f"({key}, c.id) {sign} (${place - 1}::bigint, ${place}::uuid)")
+    arguments.append(limit)
+    query = _LISTED.format(key=key, where=" AND ".join(conditions))
+    query += f" ORDER BY {key} {direction}, c.id {direction} LIMIT ${len(arguments)}"
+    return [Listed(*row) for row in await conn.fetch(query, *arguments)]
+
+
+async def one(conn: Conn, root: str) -> Listed | None:
+    """A root's row as lists show it."""
+    row = await conn.fetchrow(_LISTED.format(key="0::bigint", where="c.id = $1::uuid"), root)
+    return Listed(*row) if row else None
+
+
+async def counts(conn: Conn) -> tuple[int, int, dict[str, int], str | None, int]:
+    """Customers, of them unknown, customers by band, and the value at risk in the most common currency."""
+    total = await conn.fetchrow(_SUMMARY)
+    assert total is not None
+    found = {row[0]: row[1] for row in await conn.fetch(_BANDS)}
+    at_risk = await conn.fetchrow(_AT_RISK)
+    currency, value = at_risk or (None, 0)
+    return total[0], total[1], found, currency, value
+
+
+def _argument(name: str, value: Any) -> Any:  # noqa: ANN401 - as asyncpg takes them
+    if name == "q":
+        escaped = str(value).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return f"%{escaped}%"
+    return list(value) if name == "accounts" else value
