@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,12 @@ def _other_secret(vendor: str) -> str:
 
 def test_every_vendor_has_fixtures_and_a_secret() -> None:
     assert {vendor for vendor, _ in FIXTURES} == set(senders()) <= set(SECRETS)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_documented(vendor: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "senders.md").read_text()
+    assert f"`{vendor}`" in page
 
 
 @pytest.mark.parametrize("vendor", SIGNED)
@@ -180,7 +187,7 @@ def _mutated(body: Any, changes: list[tuple[tuple[Any, ...], Any, bool]]) -> Any
 
 @pytest.mark.parametrize(("vendor", "name"), FIXTURES)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_mutated_delivery_never_breaks_the_adapter(vendor: str, name: str, data: st.DataObject) -> None:
     body = fixture(vendor, name)
     change = st.tuples(st.sampled_from(_places(body) or [()]), _SCALARS, st.booleans())

@@ -98,7 +98,7 @@ def test_metric_and_scale(
 
 def test_metric_named_by_the_settings() -> None:
     question = typeform_question("rating", "?", {"type": "number", "number": 4}, ref="q7")
-    source = config("typeform", settings={"metric.q7": "csat"})
+    source = config("typeform", settings={"metrics": "other=nps, q7=csat"})
     (event,) = events(deliver("typeform", one(question), source))
     assert shown(event)["body"]["metric"] == "csat"
 

@@ -161,9 +161,11 @@ def _field(response: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _metric(answer: dict[str, Any], source: SourceConfig) -> str | None:
-    """What the operator calls the question: `metric.<ref>` of the settings, or a reference like `csat-2`."""
+    """What the operator calls the question: by the setting `metrics`, or by a reference like `csat-2`."""
     ref = text(answer, "field", "ref") or ""
-    told = source.settings.get(f"metric.{ref}") or ref.lower().replace("_", "-").split("-")[0]
+    pairs = (one.partition("=") for one in source.settings.get("metrics", "").split(","))
+    named = {question.strip(): metric.strip() for question, _, metric in pairs}
+    told = named.get(ref) or ref.lower().replace("_", "-").split("-")[0]
     return told if told in _SCORED else None
 
 
@@ -285,7 +287,8 @@ SENDER: Final = Sender(
         notes=(
             "Add hidden fields user_id or email, so that an answer has a customer; also account, ticket_id,"
             " region, language, touchpoint.",
-            "Begin a question's reference with nps, csat, ces, rating or thumbs to say what it measures.",
+            "Begin a question's reference with nps, csat, ces, rating or thumbs to say what it measures,"
+            " or name it in settings.metrics, such as: 0e1f-ref=csat, 77ab-ref=ces.",
             "settings.tickets_of names the source whose tickets the hidden ticket_id means.",
         ),
     ),
