@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -106,7 +107,7 @@ async def put_endpoint(
 
 async def _put(state: AppState, endpoint_id: str, body: EndpointBody, *, new: bool) -> EndpointModel:
     if body.kind == "notify":
-        _check_notify(body.url or "")
+        await asyncio.to_thread(_check_notify, body.url or "")
     secret = body.secret
     if body.kind == "webhook" and secret is None and new:
         secret = new_secret()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Final
 
 import apprise
@@ -25,13 +27,22 @@ class BadTarget(ValueError):  # noqa: N818 - a finding
     """The URL is none that can be sent to; the message does not repeat it."""
 
 
+@cache
+def _library() -> Any:  # noqa: ANN401 - the library has no types
+    """Its modules are loaded at first use, which takes a second and warns of what they import."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        apprise.Apprise.instantiate("json://localhost", suppress_exceptions=True)
+    return apprise
+
+
 def parse(url: str) -> Any:  # noqa: ANN401 - a plugin of the library
-    """The service behind a URL. Redirects are never followed. Raises BadTarget."""
+    """The service behind a URL; blocks. Redirects are never followed. Raises BadTarget."""
     asset = apprise.AppriseAsset(http_redirects=False, async_mode=False, secure_logging=True)
     scheme = url.partition("://")[0].casefold()
     if scheme in _LOCAL:
         raise BadTarget(f"{scheme} speaks to this machine, which is no receiver")
-    service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+    service = _library().Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if service is None:
         raise BadTarget("no notification URL that the library knows")
     service.redirects = False
@@ -46,15 +57,15 @@ class Notifier:
 
     async def send(self, url: str, letter: Letter, severity: str, timeout_s: float) -> Result:
         """One attempt."""
-        try:
-            service = parse(url)
-        except BadTarget as error:
-            return Result(Outcome.REFUSED, detail=str(error))
-        service.socket_connect_timeout = min(4.0, timeout_s)
-        service.socket_read_timeout = timeout_s
         kind = _KINDS.get(severity, "info")
 
         def work() -> Result:
+            try:
+                service = parse(url)
+            except BadTarget as error:
+                return Result(Outcome.REFUSED, detail=str(error))
+            service.socket_connect_timeout = min(4.0, timeout_s)
+            service.socket_read_timeout = timeout_s
             forget_refusal()
             sent = service.notify(title=letter.subject, body=letter.text[:MAX_NOTE], notify_type=kind)
             if (refusal := last_refusal()) is not None:

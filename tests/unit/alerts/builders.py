@@ -64,7 +64,13 @@ def event(
 def answer(event_id: str = "a1", value: float = 2, metric: str = "nps", **more: Any) -> AppliedEvent:
     scale = (0.0, 10.0) if metric == "nps" else (1.0, 5.0)
     x = (value - scale[0]) / (scale[1] - scale[0])
-    given = {"metric": metric, "score": float(value), "scale": scale, "x": x, "text": "You lost us."} | more
+    given: dict[str, Any] = {
+        "metric": metric,
+        "score": float(value),
+        "scale": scale,
+        "x": x,
+        "text": "You lost us.",
+    } | more
     return event(event_id, "survey.answered", **given)
 
 
@@ -95,7 +101,7 @@ def change(
     version: int = 1,
     before: Scores | None = None,
     after: Scores | None = None,
-    customer: str = "c-1",
+    customer: str | None = "c-1",
     **more: Any,
 ) -> ScoreChange:
     given: dict[str, Any] = {

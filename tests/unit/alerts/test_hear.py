@@ -1,0 +1,354 @@
+"""Stories of customers, message by message."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from services.alerts.domain.alert import Alert
+from services.alerts.domain.batch import apply
+from services.alerts.domain.councils import Council
+from services.alerts.domain.lifecycle import Action, DismissReason, Told, Verb, step
+from services.alerts.domain.memory import Book, Memory
+from services.alerts.domain.tick import tick
+from services.alerts.rule_files import shipped
+from shared.events.scores import ScoreChange
+from shared.events.times import DAY, HOUR, MINUTE, Micros
+from tests.unit.alerts.builders import NOW, answer, cause, change, event, explained, scores, wait
+
+BOOK = Book(tuple(document.build() for document in shipped()), link="https://x.example/alerts/{id}")
+
+
+class World:
+    """The memories of everybody, and what was told."""
+
+    def __init__(self) -> None:
+        self.memories: dict[str, Memory] = {}
+        self.told: list[Told] = []
+        self.now: Micros = NOW
+
+    def hear(self, message: ScoreChange, book: Book = BOOK) -> list[Told]:
+        names = {message.customer_id or message.account_id or "", *message.merged_from}
+        names |= {message.split_from} if message.split_from else set()
+        for name in names:
+            self.memories.setdefault(name, Memory(name))
+        news = apply(self.memories, message, book, self.now)
+        self.told += news
+        return news
+
+    def tick(self, customer: str = "c-1", after: Micros = 0) -> list[Told]:
+        self.now += after
+        self.memories[customer], news = tick(self.memories[customer], BOOK, self.now)
+        self.told += news
+        return news
+
+    def alert(self, customer: str = "c-1") -> Alert:
+        (alert,) = self.memories[customer].alerts
+        return alert
+
+    def does(self, verb: Verb, customer: str = "c-1", **more: object) -> Told:
+        self.now += MINUTE
+        alert = self.alert(customer)
+        told = step(alert, Action(verb, "bob", **more), self.now)  # type: ignore[arg-type]
+        assert isinstance(told, Told)
+        alerts = (told.alert,) if told.alert.live else ()
+        self.memories[customer] = replace(self.memories[customer], alerts=alerts)
+        return told
+
+
+def words(news: list[Told]) -> list[str]:
+    return [item.what for item in news]
+
+
+def bad(version: int = 1, name: str = "a1") -> ScoreChange:
+    given = answer(name, 2, when=NOW)
+    return change(
+        version,
+        scores(0.2, 70.0),
+        scores(0.7, 50.0),
+        events=(given,),
+        causes=(cause("new", 2.0, "risk", name), cause("new", -20.0, "health", name)),
+        contributions=explained((name, 1.4)),
+    )
+
+
+def test_several_rules_at_once_are_one_alert_and_the_gravest_leads() -> None:
+    world = World()
+    assert words(world.hear(bad())) == ["opened"]
+    alert = world.alert()
+    assert alert.rules == ("detractor-risk", "sudden-fall", "detractor-answer")
+    assert (alert.severity, alert.rule, alert.council) == ("high", "detractor-risk", "default")
+    assert alert.url == f"https://x.example/alerts/{alert.id}"
+    assert [(e.id, e.text, e.points) for e in alert.reason.events] == [("a1", "You lost us.", 1.4)]
+    assert alert.scores.before.risk == 0.2
+    assert alert.scores.after.risk == 0.7
+    assert "70%" in alert.reason.text
+
+
+def test_the_same_message_again_changes_nothing() -> None:
+    world = World()
+    world.hear(bad())
+    before = world.memories["c-1"]
+    assert world.hear(bad()) == []
+    assert world.memories["c-1"] == before
+
+
+def test_a_graver_rule_takes_the_lead_later() -> None:
+    world = World()
+    world.hear(change(1, events=(answer(),)))
+    assert world.alert().rules == ("detractor-answer",)
+    news = world.hear(bad(2, "a2"))
+    assert words(news) == ["updated"]
+    assert world.alert().rules[0] == "detractor-risk"
+    assert world.alert().severity == "high"
+
+
+def test_cancelling_and_the_risk_it_brings_are_one_alert() -> None:
+    world = World()
+    gone = event("c", "subscription.cancel_scheduled", key="s1", actor=None)
+    world.hear(change(1, scores(0.2), scores(0.9), events=(gone,)))
+    alert = world.alert()
+    assert (alert.rules, alert.driver, alert.severity) == (
+        ("cancel-scheduled", "detractor-risk"),
+        "renewal",
+        "urgent",
+    )
+
+
+def test_cleared_when_the_cancellation_is_revoked_before_anybody_acted() -> None:
+    world = World()
+    gone = event("c", "subscription.cancel_scheduled", key="s1")
+    world.hear(change(1, scores(0.2), scores(0.3), events=(gone,)))
+    back = event("u", "subscription.cancel_revoked", NOW + HOUR, key="s1")
+    world.now += HOUR
+    news = world.hear(change(2, scores(0.3), scores(0.2), events=(back,)))
+    assert words(news) == ["cleared"]
+    assert news[0].alert.state == "cleared"
+    assert world.memories["c-1"].alerts == ()
+
+
+def test_cleared_when_the_risk_is_gone_and_the_answer_was_corrected() -> None:
+    world = World()
+    world.hear(bad())
+    better = answer("a2", 9, first=False, replaces=("a1",))
+    world.now += DAY
+    news = world.hear(change(2, scores(0.7, 50.0), scores(0.2, 71.0), events=(better,)))
+    assert words(news) == ["cleared"]
+
+
+def test_not_cleared_while_one_cause_stands() -> None:
+    world = World()
+    world.hear(bad())
+    world.now += DAY
+    assert world.hear(change(2, scores(0.7, 50.0), scores(0.2, 71.0))) == []
+    assert world.alert().state == "open"
+
+
+def test_not_cleared_once_somebody_acted() -> None:
+    world = World()
+    gone = event("c", "subscription.cancel_scheduled", key="s1")
+    world.hear(change(1, scores(0.2), scores(0.3), events=(gone,)))
+    world.does("act")
+    back = event("u", "subscription.cancel_revoked", NOW + HOUR, key="s1", actor="agent")
+    world.now += HOUR
+    assert words(world.hear(change(2, events=(back,)))) == []
+
+
+def test_retracting_the_answer_clears_it() -> None:
+    world = World()
+    world.hear(change(1, events=(answer("a1", 2),)))
+    taken = event("x", "event.retracted", replaces=("a1",))
+    assert words(world.hear(change(2, events=(taken,)))) == ["cleared"]
+
+
+def test_acted_resolved_and_verified_by_a_later_good_answer() -> None:
+    world = World()
+    world.hear(bad())
+    for verb in ("acknowledge", "act", "resolve"):
+        world.does(verb)
+    world.now += HOUR
+    late = answer("old", 10, when=NOW, recorded=world.now)
+    assert world.hear(change(2, scores(0.7), scores(0.5), events=(late,))) == []
+    good = answer("a9", 9, when=world.now)
+    news = world.hear(change(3, scores(0.5), scores(0.2), events=(good,)))
+    assert words(news) == ["verified"]
+    assert news[0].outcome
+    assert world.memories["c-1"].alerts == ()
+
+
+def test_a_good_answer_after_the_act_verifies_before_anybody_resolves() -> None:
+    world = World()
+    world.hear(bad())
+    world.does("act")
+    world.now += HOUR
+    assert words(world.hear(change(2, events=(answer("a9", 9, when=world.now),)))) == ["verified"]
+
+
+def test_a_bad_answer_while_verifying_is_unconfirmed_and_a_new_alert() -> None:
+    world = World()
+    world.hear(change(1, events=(answer(),)))
+    world.does("act")
+    world.does("resolve")
+    world.now += HOUR
+    news = world.hear(change(2, events=(answer("a2", 1, when=world.now),)))
+    assert words(news) == ["unconfirmed", "opened"]
+    assert world.alert().rules == ("detractor-answer",)
+
+
+def test_a_new_broken_promise_while_verifying_opens_it_again() -> None:
+    world = World()
+    world.hear(change(1, events=(answer(),)))
+    world.does("act")
+    world.does("resolve")
+    promise = change(2, persona="decision_maker", waits=(wait(due=world.now),))
+    assert words(world.hear(promise)) == ["reopened"]
+    assert world.alert().acted_at is None
+
+
+def test_a_council_s_own_deed_is_no_evidence_and_fires_nothing() -> None:
+    world = World()
+    world.hear(bad())
+    world.does("act")
+    deed = event("d", "council.acted", world.now + MINUTE, actor="agent")
+    assert world.hear(change(2, scores(0.7), scores(0.7), events=(deed,))) == []
+
+
+def test_a_quiet_message_updates_and_pages_nobody() -> None:
+    world = World()
+    assert world.hear(msgspec.structs.replace(bad(), quiet=True)) == []
+    assert world.memories["c-1"].version == 1
+
+
+def test_loaded_history_fires_nothing_and_what_comes_fresh_does() -> None:
+    world = World()
+    old = answer("a1", 2, when=NOW - 30 * DAY, recorded=NOW)
+    causes = (cause("late", 2.0, "risk", "a1"), cause("late", -30.0, "health", "a1"))
+    assert world.hear(change(1, scores(0.2, 80.0), scores(0.7, 50.0), events=(old,), causes=causes)) == []
+    world.now += HOUR
+    news = world.hear(
+        change(
+            2,
+            scores(0.7, 50.0),
+            scores(0.75, 48.0),
+            events=(event("n", "ticket.opened", world.now),),
+            causes=(cause("new", 0.2, "risk", "n"), cause("new", -2.0, "health", "n")),
+        )
+    )
+    assert words(news) == ["opened"]
+    assert world.alert().rules == ("detractor-risk",)
+
+
+def test_a_promise_breaks_by_the_clock_alone() -> None:
+    world = World()
+    world.hear(change(1, persona="decision_maker", waits=(wait(due=NOW + HOUR),)))
+    assert world.memories["c-1"].history("promise-broken").next_at == NOW + HOUR
+    assert words(world.tick(after=HOUR)) == ["opened"]
+    assert world.alert().rule == "promise-broken"
+    assert "Nobody can log in." in world.alert().reason.text
+    answered = change(2, persona="decision_maker", waits=())
+    assert words(world.hear(answered)) == ["cleared"]
+
+
+def test_risk_that_time_alone_raised_has_to_last() -> None:
+    world = World()
+    world.hear(change(1, scores(0.5), scores(0.61), causes=(cause("time", 0.3),)))
+    assert world.told == []
+    assert words(world.tick(after=2 * HOUR)) == ["opened"]
+    assert "stayed" in world.alert().reason.text
+
+
+def test_risk_that_falls_within_the_dwell_is_never_told() -> None:
+    world = World()
+    world.hear(change(1, scores(0.5), scores(0.61), causes=(cause("time", 0.3),)))
+    world.now += HOUR
+    world.hear(change(2, scores(0.61), scores(0.55), causes=(cause("time", -0.3),)))
+    assert world.tick(after=2 * HOUR) == []
+
+
+def test_two_customers_who_are_one_keep_the_older_alert() -> None:
+    world = World()
+    world.hear(change(1, customer="b", events=(answer("b1", 2, when=NOW),)))
+    older = world.alert("b")
+    world.now += HOUR
+    world.hear(bad())
+    younger = world.alert("c-1")
+    world.now += HOUR
+    news = world.hear(change(2, scores(0.7, 50.0), scores(0.7, 50.0), merged_from=("b",)))
+    assert world.alert("c-1").id == older.id
+    assert world.alert("c-1").customer_id == "c-1"
+    assert world.alert("c-1").severity == "high"
+    assert world.memories["b"].alerts == ()
+    closed = next(item.alert for item in news if item.alert.id == younger.id)
+    assert (closed.state, closed.merged_into) == ("merged", older.id)
+
+
+def test_a_late_message_of_a_merged_customer_reaches_the_survivor() -> None:
+    world = World()
+    world.hear(change(1, customer="b"))
+    world.hear(change(1, scores(), scores(), merged_from=("b",)))
+    world.hear(change(2, customer="b", events=(answer("late", 1),)))
+    assert world.alert("c-1").rules == ("detractor-answer",)
+    assert world.memories["b"].alerts == ()
+
+
+def test_a_split_takes_its_alerts_along_and_tells_no_story_twice() -> None:
+    world = World()
+    world.hear(change(1, customer="b", events=(answer("b1", 2),)))
+    theirs = world.alert("b").id
+    world.hear(change(1, scores(), scores(), merged_from=("b",), leaves=("leaf-b", "leaf-c-1")))
+    assert world.alert("c-1").id == theirs
+    again = answer("b1", 2)
+    world.hear(change(3, customer="b", split_from="c-1", leaves=("leaf-b",), events=(again,)))
+    assert world.alert("b").id == theirs
+    assert world.alert("b").customer_id == "b"
+    assert world.memories["c-1"].alerts == ()
+
+
+def test_a_merged_alert_lives_again_after_a_split() -> None:
+    world = World()
+    world.hear(change(1, events=(answer("a1", 2),)))
+    world.now += HOUR
+    world.hear(change(1, customer="b", events=(answer("b1", 2, when=NOW),)))
+    theirs = world.alert("b").id
+    news = world.hear(change(2, merged_from=("b",), leaves=("leaf-b", "leaf-c-1")))
+    closed = next(item.alert for item in news if item.alert.id == theirs)
+    source = world.memories["c-1"]
+    world.memories["c-1"] = replace(source, alerts=(*source.alerts, closed))
+    world.hear(change(2, customer="b", split_from="c-1", leaves=("leaf-b",)))
+    assert (world.alert("b").id, world.alert("b").state) == (theirs, "open")
+
+
+def test_the_narrowest_council_gets_it() -> None:
+    councils = (
+        Council("all"),
+        Council("eu", scope={"region": ("eu",)}),
+        Council("eu-admins", scope={"region": ("EU",), "persona": ("admin",)}),
+        Council("us", scope={"region": ("US",), "account": ("acc-1",), "persona": ("admin",)}),
+    )
+    world = World()
+    world.hear(bad(), replace(BOOK, councils={c.id: c for c in councils}))
+    assert world.alert().council == "eu-admins"
+
+
+def test_words_said_earlier_are_quoted_later() -> None:
+    world = World()
+    angry = event("m1", "ticket.message", text="This is the third time!")
+    world.hear(change(1, scores(0.2), scores(0.4), events=(angry,)))
+    world.now += DAY
+    last = answer("a1", 2, when=world.now)
+    news = change(
+        2, scores(0.4), scores(0.7), events=(last,), contributions=explained(("m1", 2.0), ("a1", 1.0))
+    )
+    world.hear(news)
+    texts = {e.id: e.text for e in world.alert().reason.events}
+    assert texts == {"a1": "You lost us.", "m1": "This is the third time!"}
+
+
+def test_dismissed_as_false_alarm_stays_quiet_until_something_new() -> None:
+    world = World()
+    world.hear(bad())
+    world.does("dismiss", reason=DismissReason.false_alarm)
+    world.now += DAY
+    again = change(2, scores(0.7, 50.0), scores(0.7, 50.0), events=(event("n", when=world.now),))
+    assert world.hear(again) == []
