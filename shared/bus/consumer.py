@@ -192,19 +192,17 @@ class ConsumerLoop:
         """None when the batch is behind us. Else the consumer has to step back, apart from these
         partitions, which were placed already."""
         started = asyncio.get_running_loop().time()
-        self._watch.busy = True
-        try:
-            async with asyncio.timeout(self._limits.handle_s):
-                await self._handle(batch)
-        except SeekTo as wanted:  # b
-            self._count("sought")
-            return await self._seek(consumer, wanted)
-        except Exception as error:  # noqa: BLE001 - a: the loop is the handler's supervisor
-            self._count("failed")
-            await self._back_off(error)
-            return set()
-        finally:
-            self._watch.busy = False
+        with self._watch.handling():
+            try:
+                async with asyncio.timeout(self._limits.handle_s):
+                    await self._handle(batch)
+            except SeekTo as wanted:  # b
+                self._count("sought")
+                return await self._seek(consumer, wanted)
+            except Exception as error:  # noqa: BLE001 - a: the loop is the handler's supervisor
+                self._count("failed")
+                await self._back_off(error)
+                return set()
         self._failures = 0
         _seconds.labels(self._group).observe(asyncio.get_running_loop().time() - started)
         self._watch.moved(batch.next_offsets)

@@ -7,7 +7,8 @@ connection asks the brokers how far the log reaches and how far the group has co
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -33,8 +34,8 @@ class StallWatch:
 
     A partition stalls when records wait on it and its position has not changed for `stall_s`. The clock of
     a partition starts again (1) when it moves, (2) when nothing waits, (3) when it was not looked at
-    (not ours, or the brokers did not answer), (4) for all, while a batch is being handled: a slow or failing
-    handler is no stalled consumer, and a restart would not help it.
+    (not ours, or the brokers did not answer), (4) for all, when a batch was being handled since the last
+    look: a slow or failing handler is no stalled consumer, and a restart would not help it.
     """
 
     def __init__(self, stall_s: float) -> None:
@@ -70,10 +71,20 @@ class Watch:
         self._stalls = StallWatch(stall_s)
         self._handled: dict[Partition, int] = {}
         self._shown: set[Partition] = set()
-        self.busy = False
+        self._busy = False
+        self._was_busy = False
         self.stalled = False
         self.why = ""
         self.lag = 0
+
+    @contextmanager
+    def handling(self) -> Iterator[None]:
+        """While a batch is being handled, or waits after a failure."""
+        self._busy = self._was_busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
 
     def moved(self, next_offsets: Mapping[Partition, int]) -> None:
         """The loop has handled everything before these offsets."""
@@ -125,7 +136,8 @@ class Watch:
             waiting = max(0, ends.get(partition, 0) - positions[partition])
             _lag.labels(self._group, partition[0], str(partition[1])).set(waiting)
             self.lag += waiting
-        still = self._stalls.observe(asyncio.get_running_loop().time(), positions, ends, self.busy)
+        busy, self._was_busy = self._busy or self._was_busy, False
+        still = self._stalls.observe(asyncio.get_running_loop().time(), positions, ends, busy)
         if still:
             self.why = "records wait and nothing moves on " + ", ".join(f"{t}/{n}" for t, n in sorted(still))
             self.stalled = True
