@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,8 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-# Colour and box lines follow the terminal; NO_COLOR is honoured by rich.
-out = Console(highlight=False)
+# Where no terminal limits them, rows stay whole, for grep and awk.
+PIPE_WIDTH = 1000
+# Colour follows the terminal; NO_COLOR is honoured by rich.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 BAND_COLOURS = {

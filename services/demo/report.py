@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,18 +18,19 @@ async def written(client: httpx.AsyncClient, services: Services, data_dir: Path)
     """Summary, the top alert, how to send one's own bad answer, how to connect a real sender."""
     summary = (await client.get(f"{services.scoring}/v1/summary")).raise_for_status().json()
     alerts = await _open_alerts(client, services)
+    cxloop = _command()
     at_risk = round(summary["value_at_risk"] / 100_000)
     lines = [
         "",
         f"{summary['customers']} customers, {summary['unknown']} unknown, {len(alerts)} alerts,"
         f" {at_risk} k€ at risk",
-        *_top(alerts),
+        *_top(alerts, cxloop),
         "",
         "Send your own bad answer (it shows in the alerts within a second or two):",
-        f'  cxloop demo answer --score 2 --email you@example.com --comment "{OWN_WORDS}"',
-        "  cxloop alerts list",
+        f'  {cxloop} demo answer --score 2 --email you@example.com --comment "{OWN_WORDS}"',
+        f"  {cxloop} alerts list",
         "",
-        "Connect a first real sender:  cxloop sources add my-zendesk --vendor zendesk --secret ...",
+        f"Connect a first real sender:  {cxloop} sources add my-zendesk --vendor zendesk",
         f"The data lies in {data_dir}; Ctrl-C stops and keeps it.",
     ]
     return "\n".join(lines)
@@ -41,7 +43,12 @@ async def _open_alerts(client: httpx.AsyncClient, services: Services) -> list[di
     return sorted(items, key=lambda a: (_GRAVITY[a["severity"]], -(a["customer"].get("value") or 0)))
 
 
-def _top(alerts: list[dict[str, Any]]) -> list[str]:
+def _command() -> str:
+    """How this person calls `cxloop`, as `cxloop up` has found out."""
+    return os.environ.get("CXLOOP_COMMAND", "cxloop")
+
+
+def _top(alerts: list[dict[str, Any]], cxloop: str) -> list[str]:
     if not alerts:
         return []
     top = alerts[0]
@@ -50,5 +57,5 @@ def _top(alerts: list[dict[str, Any]]) -> list[str]:
         "",
         f"Top alert ({top['severity']}): {top['title']}",
         f"  why: {top['reason']['text']}" + (f' - "{words}"' if words else ""),
-        f"  {top['url'] or ''}   or: cxloop alerts show {top['id']}",
+        f"  {top['url'] or ''}   or: {cxloop} alerts show {top['id']}",
     ]
