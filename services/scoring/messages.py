@@ -15,6 +15,7 @@ from services.scoring.store.customers import CustomerRow
 from services.scoring.view import View
 from shared.events import UNSET, Event
 from shared.events import bodies as b
+from shared.events.ids import own_event_id
 from shared.events.scores import AppliedEvent
 from shared.events.times import format_instant, from_micros
 
@@ -91,7 +92,16 @@ def _applied(event: Event, first: bool) -> AppliedEvent:
         score=score,
         scale=scale,
         x=x,
+        key="/".join((event.source, *key_of(event))),
+        replaces=_replaces(event),
     )
+
+
+def _replaces(event: Event) -> tuple[str, ...]:
+    """The event that a retraction takes back, by our id and by the sender's."""
+    if not isinstance(event.body, b.EventRetracted):
+        return ()
+    return tuple(dict.fromkeys((own_event_id(event.source, event.body.event), event.body.event)))
 
 
 def actor(event: Event) -> str | None:

@@ -64,7 +64,8 @@ def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
     row = customer_row(part.root, view, engine, held, identifiers, belongs)
     change = _change(part, setting, engine, view, row, applied)
     message = OutboxRow(SCORES_TOPIC, part.root.encode(), published.encode(change))
-    dirty = [Dirty(a, part.root, _pack(applied)) for a in _accounts(part, setting, belongs)]
+    theirs = tuple(msgspec.structs.replace(event, customer=part.root) for event in applied)
+    dirty = [Dirty(a, part.root, _pack(theirs)) for a in _accounts(part, setting, belongs)]
     return Outcome(row, [message], dirty, _broken(change, held))
 
 

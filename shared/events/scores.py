@@ -100,6 +100,8 @@ class AppliedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """The natural key, scoped by source: equal for all versions of one statement."""
     replaces: tuple[str, ...] = ()
     """Ids of the events whose statement this one revises, retracts or removes."""
+    customer: str | None = None
+    """In an account's message, the customer whose event it is; None for the account's own."""
 
 
 class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
