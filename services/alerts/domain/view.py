@@ -77,13 +77,14 @@ class View:
     stale: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        events = () if self.by_clock else self.change.events
+        events = self.events
         object.__setattr__(self, "fresh", tuple(e for e in events if e.type not in OURS and not is_stale(e)))
         object.__setattr__(self, "stale", frozenset(e.id for e in events if is_stale(e)))
 
     @property
     def events(self) -> tuple[AppliedEvent, ...]:
-        return () if self.by_clock else self.change.events
+        """The subject's own news: what a person did is told in the person's message, not in the account's."""
+        return () if self.by_clock else tuple(e for e in self.change.events if e.customer is None)
 
     @property
     def policy_only(self) -> bool:

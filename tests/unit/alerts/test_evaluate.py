@@ -252,6 +252,11 @@ def test_a_cancellation_of_an_account_counts_too() -> None:
     assert said("cancel-scheduled", change(customer=None, events=(CANCEL,))).reason is Fired.HAPPENED
 
 
+def test_a_cancellation_of_a_person_is_not_told_for_the_account_too() -> None:
+    theirs = change(customer=None, events=(event("c", "subscription.cancel_scheduled", customer="c-1"),))
+    assert said("cancel-scheduled", theirs).reason is Quiet.NOTHING_NEW
+
+
 def test_an_undoing_is_remembered_for_what_comes_late() -> None:
     message = change(events=(event("u", "subscription.cancel_revoked", NOW + HOUR, key="s1"),))
     rule = RULES["cancel-scheduled"]
