@@ -21,7 +21,7 @@ from shared.events.times import Micros, parse_instant, to_micros
 __all__ = ["NOW", "Teller", "at", "fold_of", "rows_of", "scores_of", "shipped"]
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
-_ENVELOPE = frozenset(Event.__struct_fields__) - {"id", "source", "type", "time", "body"}
+_ENVELOPE = frozenset(Event.__struct_fields__) - {"source", "type", "time", "body"}
 
 
 def at(text: str) -> Micros:
