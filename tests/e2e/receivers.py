@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from standardwebhooks import Webhook
+
+from tests.e2e.loop import free_ports
 
 
 @dataclass
@@ -71,9 +72,9 @@ def smtp_server() -> Iterator[Mailbox]:
             box.mails.append(content.decode() if isinstance(content, bytes) else content)
             return "250 taken"
 
-    controller = Controller(Handler(), hostname="127.0.0.1", port=0)
+    (port,) = free_ports(1)  # the controller calls itself at the port it was given, so 0 will not do
+    controller = Controller(Handler(), hostname="127.0.0.1", port=port)
     controller.start()
-    assert isinstance(controller.server, asyncio.Server)
-    box.url = f"smtp://127.0.0.1:{controller.server.sockets[0].getsockname()[1]}"
+    box.url = f"smtp://127.0.0.1:{port}"
     yield box
     controller.stop()
