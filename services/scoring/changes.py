@@ -28,13 +28,11 @@ class Step(NamedTuple):
     changes: list[dict[str, Any]]
 
 
-def steps(
-    subject: Subject, engine: Engine, until: Micros, score: str | None, *, last: bool
-) -> Iterator[Step]:
-    """Steps that end at or before `until`, the newest first; with `last` the one by time alone until then."""
+def steps(subject: Subject, engine: Engine, until: Micros, score: str | None) -> Iterator[Step]:
+    """Steps that end at or before `until`, the newest first; the first one by time alone, up to `until`."""
     known = sorted({row.applied_at for one in (subject.own, *subject.people) for row in one.rows})
     moments = [at for at in known if at <= until]
-    if last and moments and moments[-1] < until:
+    if moments and moments[-1] < until:
         moments.append(until)
     for i in range(len(moments) - 1, -1, -1):
         since = moments[i - 1] if i else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.customer import fold_all
@@ -21,9 +21,13 @@ from services.scoring.domain.model import Model
 from services.scoring.domain.policy import Policy
 from services.scoring.domain.score import Scores, score_folds
 from services.scoring.domain.state import State
-from services.scoring.domain.types import Applied, Episode, Fold
+from services.scoring.domain.totals import beside
+from services.scoring.domain.types import Applied, Episode, EpisodeKey, Fold
 from shared.events.scores import Wait
 from shared.events.times import Micros
+
+
+_NO_EPISODE: Final = Episode(EpisodeKey("", "attributes", ""), ())
 
 
 class Told(NamedTuple):
@@ -103,4 +107,9 @@ def folded(
         attributes = one.attributes if i == 0 else attributes
         state.merge(one.state)
         told += [Told(e, one.folds[key], one.attributes) for key, e in one.episodes.items()]
+        if i:
+            # What a person's attributes say by themselves reaches the account too; its own are read by `score`.
+            for loose in beside(one.attributes, policy, now):
+                state.add(loose)
+                told.append(Told(_NO_EPISODE, loose, one.attributes))
     return View(state, told, attributes, policy, model, now)

@@ -75,7 +75,7 @@ async def list_changes(
         subject = await reads.subject(conn, row, who.given, None)
     now = reads.moment(row, None, None).as_of
     until = before if isinstance(before, int) else now
-    steps = changes.steps(subject, with_, until, score, last=cursor is None)
+    steps = changes.steps(subject, with_, until, score)
     items: list[dict[str, Any]] = []
     more = None
     dropped = int(skip or 0)

@@ -1,0 +1,108 @@
+"""Fold every customer anew from the log and compare with the row the service works with.
+
+1. Row and log are read in one snapshot and scored at one time: they must agree to the last bit.
+2. A row that does not is marked as of an older policy. Reads then fold the log until the sweeper's slow lane
+   has written the row anew: its version rises, the change is told quietly, and nobody is paged.
+3. Rows that an older policy scored are in that lane already and are only counted.
+Accounts are left out: they are sums of their people, made anew whenever one of these is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from services.scoring import reads
+from services.scoring.adoption import adopt
+from services.scoring.engine import Engine
+from services.scoring.reads import Moment
+from services.scoring.store import reading
+from services.scoring.store.reading import Packed
+from services.scoring.store.types import Conn
+from shared.db.engine import create_engine, driver
+
+AT_ONCE: Final = 100
+SCORES: Final = ("health", "relationship", "risk")
+FIRST: Final = "00000000-0000-0000-0000-000000000000"
+_ROOTS = """
+SELECT id::text FROM scoring.customer
+WHERE id > $1::uuid AND merged_into IS NULL AND NOT organisation AND state IS NOT NULL ORDER BY id LIMIT $2
+"""
+_MARK = "UPDATE scoring.customer SET generation = 0 WHERE id = ANY($1::uuid[]) AND merged_into IS NULL"
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One score of one customer for which row and log disagree."""
+
+    customer_id: str
+    score: str
+    row: float | None
+    log: float | None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a rebuild found. `older` rows wait for the slow lane and were not compared."""
+
+    customers: int
+    older: int
+    differences: tuple[Difference, ...]
+    marked: int
+
+
+async def rebuild(
+    database_url: str,
+    policy_file: Path | None = None,
+    *,
+    only: str | None = None,
+    mark: bool = True,
+    told: Callable[[int], None] = lambda _: None,
+) -> Report:
+    """Compare all customers, or `only` one; `told` hears how many are done.
+
+    With `mark` those that differ are folded anew by the running service. Raises PolicyError.
+    """
+    pool = create_engine(database_url, 2, "cxloop-rebuild")
+    try:
+        engine = await adopt(pool, policy_file)
+        seen, older, found = 0, 0, list[Difference]()
+        async with driver(pool) as conn:
+            batch = [only] if only else await _roots(conn, FIRST)
+            while batch:
+                late, differences = await compare(conn, batch, engine)
+                seen, older = seen + len(batch), older + late
+                found += differences
+                told(seen)
+                batch = [] if only else await _roots(conn, batch[-1])
+            differing = sorted({difference.customer_id for difference in found})
+            if mark and differing:
+                await conn.execute(_MARK, differing)
+        return Report(seen, older, tuple(found), len(differing) if mark else 0)
+    finally:
+        await pool.dispose()
+
+
+async def compare(conn: Conn, customers: list[str], engine: Engine) -> tuple[int, list[Difference]]:
+    """How many of these wait for the slow lane, and where the others differ from the log (case 1)."""
+    older, found = 0, list[Difference]()
+    async with conn.transaction(isolation="repeatable_read", readonly=True):
+        for row in await reading.packed(conn, customers):
+            if row.generation != engine.generation:
+                older += 1
+            else:
+                found += await _differences(conn, row, engine)
+    return older, found
+
+
+async def _differences(conn: Conn, row: Packed, engine: Engine) -> list[Difference]:
+    kept, at = await reads.view(conn, row, row.id, engine, None, None)
+    subject = await reads.subject(conn, row, row.id, None)
+    log = subject.view(engine, Moment(at.as_of, at.known_at)).scores
+    pairs = [(name, getattr(kept.scores, name), getattr(log, name)) for name in SCORES]
+    return [Difference(row.id, name, a.value, b.value) for name, a, b in pairs if a != b]
+
+
+async def _roots(conn: Conn, after: str) -> list[str]:
+    return [record[0] for record in await conn.fetch(_ROOTS, after, AT_ONCE)]
