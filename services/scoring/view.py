@@ -26,7 +26,6 @@ from services.scoring.domain.types import Applied, Episode, EpisodeKey, Fold
 from shared.events.scores import Wait
 from shared.events.times import Micros
 
-
 _NO_EPISODE: Final = Episode(EpisodeKey("", "attributes", ""), ())
 
 
@@ -108,7 +107,7 @@ def folded(
         state.merge(one.state)
         told += [Told(e, one.folds[key], one.attributes) for key, e in one.episodes.items()]
         if i:
-            # What a person's attributes say by themselves reaches the account too; its own are read by `score`.
+            # What a person's attributes say by themselves reaches the account; its own `score` reads.
             for loose in beside(one.attributes, policy, now):
                 state.add(loose)
                 told.append(Told(_NO_EPISODE, loose, one.attributes))
