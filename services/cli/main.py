@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from services.cli import alerts, customers, demo, keys, rejected, sources
 from services.cli.doctor import doctor
-from services.cli.maintenance import migrate
+from services.cli.maintenance import migrate, rebuild
 from services.cli.show import err
 from services.cli.target import CommandError, Target
 from services.cli.up import up
@@ -77,5 +77,6 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(customers.app, name="customers")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(rejected.app, name="rejected")
+app.command()(rebuild)
 app.add_typer(demo.app, name="demo")
 app.command()(doctor)

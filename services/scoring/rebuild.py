@@ -15,11 +15,13 @@ from typing import Final
 
 import msgspec
 
-from services.scoring import reads
-from services.scoring.adoption import adopt
+from services.scoring import policy_files, reads
+from services.scoring.domain.model import day_zero
+from services.scoring.domain.numbers import NANO
+from services.scoring.domain.score import Score
 from services.scoring.engine import Engine
 from services.scoring.reads import Moment
-from services.scoring.store import reading
+from services.scoring.store import policies, reading
 from services.scoring.store.reading import Packed
 from services.scoring.store.types import Conn
 from shared.db.engine import create_engine, driver
@@ -34,8 +36,12 @@ WHERE id > $1::uuid AND merged_into IS NULL AND NOT organisation AND state IS NO
 _MARK = "UPDATE scoring.customer SET generation = 0 WHERE id = ANY($1::uuid[]) AND merged_into IS NULL"
 
 
+class NotInForceError(Exception):
+    """The policy given is not the one by which the database's rows were scored."""
+
+
 class Difference(msgspec.Struct, frozen=True):
-    """One score of one customer for which row and log disagree."""
+    """One score of one customer for which row and log disagree; None is unknown."""
 
     customer_id: str
     score: str
@@ -62,13 +68,13 @@ async def rebuild(
 ) -> Report:
     """Compare all customers, or `only` one; `told` hears how many are done.
 
-    With `mark` those that differ are folded anew by the running service. Raises PolicyError.
+    With `mark` those that differ are folded anew by the running service. Raises PolicyError, NotInForceError.
     """
     pool = create_engine(database_url, 2, "cxloop-rebuild")
     try:
-        engine = await adopt(pool, policy_file)
         seen, older, found = 0, 0, list[Difference]()
         async with driver(pool) as conn:
+            engine = await _in_force(conn, policy_file or policy_files.SHIPPED)
             batch = [only] if only else await _roots(conn, FIRST)
             while batch:
                 late, differences = await compare(conn, batch, engine)
@@ -82,6 +88,16 @@ async def rebuild(
         return Report(seen, older, tuple(found), len(differing) if mark else 0)
     finally:
         await pool.dispose()
+
+
+async def _in_force(conn: Conn, file: Path) -> Engine:
+    """What the service scores by; never adopts, for the service would have to follow."""
+    policy = policy_files.load(file)
+    model = day_zero(policy)
+    generations = await policies.all_generations(conn)
+    if not generations or (generations[-1].policy, generations[-1].model) != (policy.id, model.id):
+        raise NotInForceError(f"the policy {file.name} is not the one in force")
+    return Engine(policy, model, generations[-1].number)
 
 
 async def compare(conn: Conn, customers: list[str], engine: Engine) -> tuple[int, list[Difference]]:
@@ -101,7 +117,11 @@ async def _differences(conn: Conn, row: Packed, engine: Engine) -> list[Differen
     subject = await reads.subject(conn, row, row.id, None)
     log = subject.view(engine, Moment(at.as_of, at.known_at)).scores
     pairs = [(name, getattr(kept.scores, name), getattr(log, name)) for name in SCORES]
-    return [Difference(row.id, name, a.value, b.value) for name, a, b in pairs if a != b]
+    return [Difference(row.id, name, _number(a), _number(b)) for name, a, b in pairs if a != b]
+
+
+def _number(score: Score) -> float | None:
+    return None if score.value is None else score.value / NANO
 
 
 async def _roots(conn: Conn, after: str) -> list[str]:
