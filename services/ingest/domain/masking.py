@@ -20,7 +20,7 @@ _SECRET: Final = re.compile(
 # Words after "password" that the writer gives away; "password: none of your business" costs a word.
 _PASSWORD: Final = re.compile(
     r"(?i)\b(pass(?:word|wort|code|phrase)|passwd|pwd|kennwort|contraseña|mot de passe|api[ _-]?key"
-    r"|secret|pin|cvv|cvc)(\s*(?:is|ist|es|est)?\s*[:=]\s*)(\S+)"
+    r"|secret|pin|cvv|cvc)(\s{0,3}(?:is|ist|es|est)?\s{0,3}[:=]\s{0,3})(\S+)"
 )
 
 

@@ -181,6 +181,9 @@ _MARKUP: Final = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
 _BLOCKS: Final = frozenset("p div br li ul ol tr table blockquote h1 h2 h3 h4 h5 h6 hr pre".split())
 _SILENT: Final = frozenset(("script", "style", "head", "title"))
 _BLANKS: Final = re.compile(r"[ \t\r\f\v\xa0]+")
+_COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+MAX_MARKUP: Final = 256 * 1024
+"""Characters of markup that are looked at: four times the text that is kept."""
 _GAPS: Final = re.compile(r" ?\n[ \n]*")
 
 
@@ -209,6 +212,8 @@ def plain_text(markup: str | None) -> str | None:
     """The words of an HTML fragment, one line per block; a text without markup is only trimmed."""
     if markup is None or not _MARKUP.search(markup):
         return (markup or "").strip() or None
+    # The library's reader needs quadratic time for comments that do not end; a customer could write them.
+    markup = _COMMENT.sub(" ", markup[:MAX_MARKUP])
     reader = _Words()
     try:
         reader.feed(markup)

@@ -44,3 +44,11 @@ def test_masking_again_changes_nothing(text: str) -> None:
 @given(st.integers(10**14, 10**15 - 1))
 def test_exactly_one_last_digit_makes_the_sum_hold(stem: int) -> None:
     assert sum(luhn_holds(f"{stem}{last}") for last in range(10)) == 1
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ["1 ", "1", "eyJaaaaaaaaa.", "pin ", "-----BEGIN A ", "sk_live_", "AKIA", " "]
+)
+def test_time_grows_with_the_length_only(piece: str) -> None:
+    mask("pin" + piece * (200_000 // len(piece)) + "=")

@@ -119,3 +119,10 @@ def test_any_bytes_are_json_or_a_reason(raw: bytes) -> None:
 
 def test_nul_characters_are_taken_out() -> None:
     assert p.read_json(b'{"a\\u0000":["x\\u0000y", 1]}') == {"a": ["xy", 1]}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("piece", ["<!--", "<![", "<!a", "<a b='", "<script></", "&#", " \n", "<"])
+def test_time_grows_with_the_length_only(piece: str) -> None:
+    """Some of these take the library's reader minutes."""
+    p.plain_text("<p>" + piece * (200_000 // len(piece)))
