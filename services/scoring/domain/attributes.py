@@ -45,12 +45,17 @@ class Fact(NamedTuple):
     value: Value
 
 
+Courses = tuple[tuple[tuple[Micros, Value], ...], ...]
+"""Per attribute that decides folds: its changes over time."""
+
+
 class Attributes:
     """Immutable; equal facts give equal objects and equal bytes."""
 
-    __slots__ = ("_facts",)
+    __slots__ = ("_courses", "_facts")
 
     def __init__(self, facts: Mapping[str, tuple[Fact, ...]]) -> None:
+        self._courses: Courses | None = None
         self._facts = {field: facts[field] for field in FIELDS if facts.get(field)}
 
     @staticmethod
@@ -97,7 +102,14 @@ class Attributes:
 
     def folds_alike(self, other: Attributes) -> bool:
         """True if no episode can fold differently under `other`: the same values in force at every time."""
-        return all(self._course(field) == other._course(field) for field in _FOLDED)
+        return self.courses == other.courses
+
+    @property
+    def courses(self) -> Courses:
+        """All that folds can see of it; hashable."""
+        if self._courses is None:
+            self._courses = tuple(tuple(self._course(field)) for field in _FOLDED)
+        return self._courses
 
     def _course(self, field: str) -> list[tuple[Micros, Value]]:
         """Changes alone: (from when, value), the first one without a beginning."""

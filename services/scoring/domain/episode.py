@@ -7,8 +7,9 @@ which the events came or on how often; `now` decides only what still waits.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.scoring.domain import answers, commerce, interaction_evidence, relations, revisions
 from services.scoring.domain.attributes import Attributes
@@ -58,8 +59,42 @@ def evidence(episode: Episode, attributes: Attributes, policy: Policy, now: Micr
     return list(fold(episode, attributes, policy, now).evidence)
 
 
+class _Settled(NamedTuple):
+    """A fold that no later `now` changes, with what it was made of."""
+
+    events: tuple[Applied, ...]
+    since: Micros
+    fold: Fold
+
+
+_KEPT: Final = 8192
+"""Folds remembered: some 20 MB. A customer is folded several times in a batch, and a busy one in many."""
+_remembered: Final[OrderedDict[tuple[object, ...], _Settled]] = OrderedDict()
+
+
 def fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) -> Fold:
-    """All that the episode contributes at `now`. Empty for one without events, and for a removed one."""
+    """All that the episode contributes at `now`. Empty for one without events, and for a removed one.
+
+    Settled folds are remembered by all they depend on, so remembering changes no result.
+    """
+    key = (
+        policy.evidence.id,
+        attributes.courses,
+        episode.key,
+        tuple([one.event.id for one in episode.events]),
+    )
+    known = _remembered.get(key)
+    if known is not None and known.since <= now and known.events == episode.events:
+        return known.fold
+    found = _fold(episode, attributes, policy, now)
+    if not found.live:
+        _remembered[key] = _Settled(episode.events, now, found)
+        while len(_remembered) > _KEPT:
+            _remembered.popitem(last=False)
+    return found
+
+
+def _fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) -> Fold:
     if not episode.events or _is_removed(episode):
         return Fold(())
     outcome = _OUTCOMES[episode.key.kind](episode, attributes, policy.evidence, now)
