@@ -8,6 +8,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -20,11 +21,17 @@ from services.alerts.settings import Settings
 from shared.bus.producer import Producer
 from shared.bus.topics import SCORES, TOPICS, ensure_topics
 from shared.events import scores
+from shared.events.times import Micros, to_micros
 from shared.runtime.auth import ApiKeys, Scope
 from tests.integration.alerts.receivers import MailBox, WebhookReceiver
 
 SECRET_KEY = base64.b64encode(bytes(range(32))).decode()
 PATIENCE_S = 20.0
+
+
+def now() -> Micros:
+    """Of this machine's clock, which the database shares."""
+    return to_micros(datetime.now(UTC))
 
 
 async def until(look: Callable[[], Awaitable[Any]], patience_s: float = PATIENCE_S) -> Any:

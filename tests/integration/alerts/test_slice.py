@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
-from shared.events.times import Micros, to_micros
-from tests.integration.alerts.conftest import Service, until
+from tests.integration.alerts.conftest import Service, now, until
 from tests.integration.alerts.receivers import WebhookReceiver
 from tests.unit.alerts.builders import answer, cause, change, explained, scores
-
-
-def now() -> Micros:
-    return to_micros(datetime.now(UTC))
 
 
 async def test_a_bad_answer_reaches_a_signed_webhook(
