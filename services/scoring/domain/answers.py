@@ -10,7 +10,7 @@ from typing import Final
 from services.scoring.domain.numbers import mul, rdiv
 from services.scoring.domain.policy import EvidencePolicy
 from services.scoring.domain.revisions import Thing
-from services.scoring.domain.texts import last_words
+from services.scoring.domain.texts import last_words, own_words
 from services.scoring.domain.types import NANO, Episode, Evidence, Nano, Signal
 from services.scoring.domain.weighing import Scale, mood, nano
 
@@ -110,7 +110,7 @@ def mention(episode: Episode, policy: EvidencePolicy) -> Iterator[Evidence]:
 
 def _words(thing: Thing, policy: EvidencePolicy) -> Iterator[Evidence]:
     latest = last_words(thing.versions)
-    if latest and latest.text:
+    if latest and latest.text and own_words(latest.event):
         row = mood(policy, latest.text.compound, latest.event.at, latest.event.id)
         if row:
             yield row

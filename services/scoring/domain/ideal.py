@@ -28,7 +28,7 @@ class Ideal(NamedTuple):
 
 def ideal(story: Story, attributes: Attributes, policy: EvidencePolicy) -> Ideal:
     """The ideal experience of the customer in this interaction, as known when it began."""
-    start = story.steps[0].at if story.steps else story.last_at
+    start = story.steps[0].at if story.steps else story.ends_at
     promise = policy.promise(attributes.text("persona", start))
     priority = (story.head and story.head.text("priority")) or "normal"
     urgency = policy.urgencies[priority]

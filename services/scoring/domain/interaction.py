@@ -10,11 +10,14 @@ closed: final. The cases of the machine:
 5. Only solved → open by the customer is a reopening; it begins a wait and a phase.
 6. The customer's message while the next step was the customer's gives it back to us.
 7. Solved or closed ends everything; merged ends it without saying anything more.
+8. After `give_up` without any event it is over and lost. What we do then helps no more; the customer's
+   word, or a status that leaves the next step with us, begins anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from services.scoring.domain.revisions import Thing, things
@@ -23,7 +26,8 @@ from shared.events import bodies as b
 from shared.events.times import SECOND, Micros
 
 OURS: Final = ("new", "open")
-OVER: Final = ("solved", "closed", "merged")
+GIVEN_UP: Final = "given up"
+OVER: Final = ("solved", "closed", "merged", GIVEN_UP)
 _HEAD: Final = ("opened", "updated", "merged", "removed")
 _NOT_CUSTOMER: Final = ("agent", "bot", "system")
 
@@ -80,15 +84,15 @@ class Wait:
 
 
 class Story:
-    """What happened in one interaction, as a function of the set of its events."""
+    """What happened in one interaction until `now`, as a function of the set of its events."""
 
-    def __init__(self, episode: Episode) -> None:
+    def __init__(self, episode: Episode, give_up: Micros, now: Micros) -> None:
         self.head, self.removed, steps = _steps(episode)
         self.name = episode.key.key
         self.noun = episode.events[0].event.noun
         self.url = next((one.event.url for one in reversed(episode.events) if one.event.url), None)
         self.steps = tuple(steps)
-        self.last_at = max(one.event.at for one in episode.events)
+        self.ends_at = max(one.event.at for one in episode.events) + give_up
         self.status: str | None = None
         self.replies: list[Wait] = []
         self.phases: list[Wait] = []
@@ -96,13 +100,26 @@ class Story:
         self.reopenings: list[str] = []
         self.handovers: list[str] = []
         self.solved_by: Step | None = None
+        self.given_up: list[Micros] = []
+        silences = _silences(episode, give_up)
         for step in self.steps:
+            while silences and silences[0] <= step.at:
+                self._give_up(silences.pop(0))
             _APPLY[step.kind](self, step)
+        if now >= self.ends_at:
+            self._give_up(self.ends_at)
 
     @property
     def waiting(self) -> bool:
         """Whether the interaction still goes on; if so, `status` says who owes the next step."""
         return self.status is not None and self.status not in OVER and not self.removed
+
+    def _give_up(self, at: Micros) -> None:
+        if self.waiting:  # case 8
+            for wait in (*self.replies, *self.phases):
+                wait.end(at)
+            self.status = GIVEN_UP
+            self.given_up.append(at)
 
     def messages(self, author: str) -> Iterator[Step]:
         """Public messages by `author`, in order."""
@@ -140,7 +157,7 @@ class Story:
                 self._customer_spoke(step)
 
     def _customer_spoke(self, step: Step) -> None:
-        if self.status is None:  # case 2
+        if self.status in (None, GIVEN_UP):  # cases 2 and 8
             self.status = "open"
             self._begin(step)
         elif self.status == "pending":  # case 6
@@ -152,12 +169,15 @@ class Story:
             self._begin(step)
             return
         self.phases[-1].resume(step.at)
-        self.replies[-1].resume(step.at)
+        for reply in self.replies[-1:]:
+            reply.resume(step.at)
 
     def _status(self, step: Step) -> None:
         self._measured(step)
         before, now = self.status, str(step.thing.get("status"))
         if before in ("closed", "merged") or before == now:  # case 4
+            return
+        if before == GIVEN_UP and now in ("pending", "hold"):  # case 8
             return
         self.status = now
         if now in OURS:
@@ -172,9 +192,10 @@ class Story:
             self.solved_by = step
 
     def _ours(self, step: Step, before: str | None) -> None:
-        if before is None and step.thing.get("previous") != "solved":  # case 2
+        missed = before in (None, "new") and step.thing.get("previous") == "solved"
+        if before in (None, GIVEN_UP) and not missed:  # cases 2 and 8
             self._begin(step)
-        elif before in (None, "solved"):  # case 5
+        elif before == "solved" or missed:  # case 5
             self.solved_by = None
             if step.thing.envelope("actor") in _NOT_CUSTOMER:
                 self.phases.append(Wait(step.event, step.at))
@@ -260,6 +281,12 @@ def _head_steps(thing: Thing) -> Iterator[Step]:
         first = min(found, key=_told, default=None)
         if first:
             yield Step(first.event.at, first.event.id, verb, thing)
+
+
+def _silences(episode: Episode, give_up: Micros) -> list[Micros]:
+    """When somebody would have given up: `give_up` after an event that none followed for so long."""
+    heard = [one.event.at for one in episode.events]
+    return [before + give_up for before, after in pairwise(heard) if after - before >= give_up]
 
 
 def _told(one: Applied) -> tuple[Micros, str]:

@@ -24,27 +24,21 @@ from shared.events.times import Micros, format_instant, from_micros
 
 
 class Read(NamedTuple):
-    """An interaction as it stands at `now`: at most `until` its waits count."""
+    """An interaction as it stands at `now`, beside what was promised for it."""
 
     story: Story
     ideal: Ideal
     policy: EvidencePolicy
     now: Micros
-    live: bool
 
     @property
-    def until(self) -> Micros:
-        return self.now if self.live else self.story.last_at + self.policy.give_up
-
-    @property
-    def gave_up(self) -> bool:
-        return self.story.waiting and not self.live
+    def live(self) -> bool:
+        return self.story.waiting
 
 
 def read(episode: Episode, attributes: Attributes, policy: EvidencePolicy, now: Micros) -> Read:
-    story = Story(episode)
-    live = story.waiting and now < story.last_at + policy.give_up
-    return Read(story, ideal(story, attributes, policy), policy, now, live)
+    story = Story(episode, policy.give_up, now)
+    return Read(story, ideal(story, attributes, policy), policy, now)
 
 
 def evidence(read: Read) -> Iterator[Evidence]:
@@ -52,12 +46,13 @@ def evidence(read: Read) -> Iterator[Evidence]:
     if read.story.removed:
         return
     for row in (*_replies(read), *_solution(read), *_effort(read), *_adherence(read), *_moods(read)):
-        if read.live and row.bad:
-            yield row._replace(open=True)
-        elif read.gave_up and row.bad:
-            yield row._replace(at=read.until)
+        if read.live:
+            yield row._replace(good=0, open=True)
         else:
-            yield row
+            # It did not decay before somebody gave up, if anybody did.
+            at = next((at for at in read.story.given_up if at >= row.at), row.at)
+            yield row._replace(good=0, at=at)
+        yield row._replace(bad=0)
 
 
 def next_at(read: Read) -> Micros | None:
@@ -65,7 +60,7 @@ def next_at(read: Read) -> Micros | None:
     if not read.live:
         return None
     dues = [due for _, _, due in _dues(read) if due > read.now]
-    return min([*dues, read.story.last_at + read.policy.give_up])
+    return min([*dues, read.story.ends_at])
 
 
 def _fit(took: Micros, ideal_us: Micros) -> Nano:
@@ -76,8 +71,8 @@ def _fit(took: Micros, ideal_us: Micros) -> Nano:
 def _took(read: Read, wait: Wait) -> Micros:
     if wait.took is not None:
         return wait.took
-    ends = ((span.start, read.until if span.end is None else span.end) for span in wait.spans)
-    return sum(working_us(read.ideal.calendar, start, min(end, read.until)) for start, end in ends)
+    ends = [(span.start, read.now if span.end is None else span.end) for span in wait.spans]
+    return sum([working_us(read.ideal.calendar, start, end) for start, end in ends])
 
 
 def _replies(read: Read) -> Iterator[Evidence]:
@@ -100,7 +95,7 @@ def _solution(read: Read) -> Iterator[Evidence]:
     for phase in read.story.phases:
         took += _took(read, phase)
         loss = scale.bad(_fit(took, read.ideal.solution))
-        at = solved.at if solved else (phase.start if phase.ended is None else phase.ended)
+        at = phase.start if phase.ended is None else phase.ended
         yield Evidence(Signal.RESOLUTION, at, 0, loss - lost, phase.event)
         lost = loss
     if solved and read.story.phases:

@@ -54,7 +54,7 @@ def measured(steps: Iterable[Step]) -> Iterator[Measured]:
         if step.kind not in ("opened", "message"):
             continue
         latest = last_words(step.thing.versions)
-        if latest and latest.text:
+        if latest and latest.text and own_words(latest.event):
             yield Measured(step.kind, latest.event.at, latest.event.id, latest.text.compound)
 
 
