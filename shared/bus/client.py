@@ -36,10 +36,10 @@ class Life:
 
     def __init__(self, client: AIOKafkaProducer, cap: int, probing: bool) -> None:
         self._client = client
-        self._cap = cap
         self._loop = asyncio.get_running_loop()
         self.slots = asyncio.Semaphore(cap)
         self.pending: set[asyncio.Future[Any]] = set()
+        self._entering: set[asyncio.Timeout] = set()
         self.probing = probing
         """True until the first success after an outage: one send at a time, all others fail fast."""
         self.over: BusUnavailable | None = None
@@ -47,10 +47,33 @@ class Life:
         self._why = ""
         self._moved = self._loop.time()
 
+    @property
+    def busy(self) -> bool:
+        """Something is in the client, or on its way into it."""
+        return bool(self.pending or self._entering)
+
     async def enqueue(
+        self, topic: str, key: bytes, value: bytes, headers: list[tuple[str, bytes]], ends: float
+    ) -> asyncio.Future[Any]:
+        """Hands a record over, until `ends` on the loop's clock; the future ends with the broker's answer.
+
+        Raises TimeoutError, KafkaError, OSError, BusUnavailable: nothing was handed over.
+        """
+        if not self.busy:
+            self._moved = self._loop.time()
+        async with asyncio.timeout_at(ends) as entering:
+            self._entering.add(entering)
+            try:
+                future = await self._hand_over(topic, key, value, headers)
+            finally:
+                self._entering.discard(entering)
+        self.pending.add(future)
+        future.add_done_callback(self._done)
+        return future
+
+    async def _hand_over(
         self, topic: str, key: bytes, value: bytes, headers: list[tuple[str, bytes]]
     ) -> asyncio.Future[Any]:
-        """Hands a record over; the future ends with the answer of the broker. The caller limits the time."""
         await self.slots.acquire()
         try:
             if self.over is not None:
@@ -61,10 +84,6 @@ class Life:
             if isinstance(error, KafkaError) and classify_send(error, False) is SendFault.poisoned:
                 self._break(type(error).__name__)
             raise
-        if not self.pending:
-            self._moved = self._loop.time()
-        self.pending.add(future)
-        future.add_done_callback(self._done)
         return future
 
     def _done(self, future: asyncio.Future[Any]) -> None:
@@ -84,7 +103,7 @@ class Life:
     async def until_broken(self) -> str:
         """Returns why this life is over."""
         while not self._broken.is_set():
-            if self.pending and self._loop.time() - self._moved > STALL_S:
+            if self.busy and self._loop.time() - self._moved > STALL_S:
                 return "stalled"
             try:
                 async with asyncio.timeout(WATCH_EVERY_S):
@@ -99,8 +118,8 @@ class Life:
         for future in list(self.pending):
             if not future.done():
                 future.set_exception(BusUnavailable(*self.over.args))
-        for _ in range(self._cap):
-            self.slots.release()  # wakes those who wait for a slot; they find `over`
+        for entering in self._entering:
+            entering.reschedule(self._loop.time())  # wakes those who wait for a slot, or within the client
 
     async def close(self, flush_s: float) -> None:
         """Ends the client within `flush_s` and CLOSE_S, whatever the broker does."""

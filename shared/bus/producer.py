@@ -123,15 +123,16 @@ class Producer:
         if size + OVERHEAD > MAX_REQUEST_BYTES:
             raise RecordTooLarge(f"{size} bytes, the bus takes {MAX_REQUEST_BYTES - OVERHEAD}")
         life = self._life
-        if life is None or (life.probing and life.pending):
+        if life is None or (life.probing and life.busy):
             _failed.inc()
             raise BusUnavailable("the bus is away")
-        self._topics.add(message.topic)
         try:
-            async with asyncio.timeout_at(ends):
-                future = await life.enqueue(message.topic, message.key, message.value, list(message.headers))
+            future = await life.enqueue(
+                message.topic, message.key, message.value, list(message.headers), ends
+            )
         except (KafkaError, TimeoutError, OSError, BusUnavailable) as error:
             raise _as_bus_error(error, seen_by_broker=False) from None
+        self._topics.add(message.topic)
         _in_flight.inc()
         future.add_done_callback(_leave)
         return future
