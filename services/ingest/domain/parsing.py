@@ -9,7 +9,6 @@ import html
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -178,47 +177,49 @@ def _since_1970(value: object, path: tuple[Step, ...], unit_s: float) -> datetim
 
 
 _MARKUP: Final = re.compile(r"<[a-zA-Z/!]|&[a-zA-Z#]")
+# Neither < nor > inside a tag, so that the time is linear whatever a customer wrote; the standard library's
+# reader needs quadratic time for tags and comments that do not end.
+_TAG: Final = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[!?/][^<>]*>", re.DOTALL)
 _BLOCKS: Final = frozenset("p div br li ul ol tr table blockquote h1 h2 h3 h4 h5 h6 hr pre".split())
 _SILENT: Final = frozenset(("script", "style", "head", "title"))
 _BLANKS: Final = re.compile(r"[ \t\r\f\v\xa0]+")
-_COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_GAPS: Final = re.compile(r" ?\n[ \n]*")
 MAX_MARKUP: Final = 256 * 1024
 """Characters of markup that are looked at: four times the text that is kept."""
-_GAPS: Final = re.compile(r" ?\n[ \n]*")
-
-
-class _Words(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        self._silent += tag in _SILENT
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._silent = max(0, self._silent - (tag in _SILENT))
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.parts.append(data)
 
 
 def plain_text(markup: str | None) -> str | None:
     """The words of an HTML fragment, one line per block; a text without markup is only trimmed."""
     if markup is None or not _MARKUP.search(markup):
         return (markup or "").strip() or None
-    # The library's reader needs quadratic time for comments that do not end; a customer could write them.
-    markup = _COMMENT.sub(" ", markup[:MAX_MARKUP])
-    reader = _Words()
-    try:
-        reader.feed(markup)
-        reader.close()
-    except (AssertionError, ValueError):  # html.parser gives up on some malformed declarations
-        return html.unescape(re.sub(r"<[^<>]*>", " ", markup)).strip() or None
-    words = _BLANKS.sub(" ", "".join(reader.parts))
+    markup = markup[:MAX_MARKUP]
+    pieces: list[str] = []
+    silenced_by: str | None = None
+    end = 0
+    for tag in _TAG.finditer(markup):
+        name = (tag[2] or "").lower()
+        if silenced_by is None:
+            pieces.append(markup[end : tag.start()])
+            if name in _BLOCKS:
+                pieces.append("\n")
+        if name in _SILENT:
+            silenced_by = _silence(name, bool(tag[1]), silenced_by)
+        end = tag.end()
+    if silenced_by is None:
+        pieces.append(markup[end:])
+    words = _BLANKS.sub(" ", _unescaped("".join(pieces)))
     return _GAPS.sub("\n", words).strip() or None
+
+
+def _silence(name: str, closing: bool, silenced_by: str | None) -> str | None:
+    """The element whose words are not shown, after this tag: only its own end ends it."""
+    if closing:
+        return None if name == silenced_by else silenced_by
+    return silenced_by or name
+
+
+def _unescaped(words: str) -> str:
+    try:
+        return html.unescape(words).replace("\x00", "")
+    except ValueError:  # a number of thousands of digits in a character reference
+        return words

@@ -97,6 +97,10 @@ def test_a_count_that_is_no_time(junk: object) -> None:
         ("  plain  ", "plain"),
         ("<script>alert(1)</script>", None),
         ("<p>&#8364;&nbsp;5</p>", "€ 5"),
+        ("<style>a > b { }</style>x<!-- <p>not this</p> -->y", "xy"),
+        ("<head><title>t</title><script></head></script></head>body", "body"),
+        ("a<o:p></o:p>b <img alt='x'/> 1<2", "ab 1<2"),
+        ("<p>&#" + "9" * 5000 + ";</p>", "&#" + "9" * 5000 + ";"),
         (None, None),
     ],
 )
