@@ -45,14 +45,14 @@ def evidence(read: Read) -> Iterator[Evidence]:
     """Rows in no particular order; dated and marked `open` as the interaction stands."""
     if read.story.removed:
         return
+    live, given_up = read.live, read.story.given_up
     for row in (*_replies(read), *_solution(read), *_effort(read), *_adherence(read), *_moods(read)):
-        if read.live:
-            yield row._replace(good=0, open=True)
-        else:
+        if row.good:
+            yield row if not row.bad else row._replace(bad=0)
+        if row.bad:
             # It did not decay before somebody gave up, if anybody did.
-            at = next((at for at in read.story.given_up if at >= row.at), row.at)
-            yield row._replace(good=0, at=at)
-        yield row._replace(bad=0)
+            at = next((at for at in given_up if at >= row.at), row.at)
+            yield Evidence(row.signal, row.at if live else at, 0, row.bad, row.event, open=live)
 
 
 def next_at(read: Read) -> Micros | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from services.scoring.domain.types import Applied
 from shared.events import UNSET, Event, NaturalKey, natural_key
@@ -29,13 +28,6 @@ def key_of(event: Event) -> NaturalKey:
     return natural_key(event.type, event.body, event.time, event.id)
 
 
-class Said(NamedTuple):
-    """The value of one field that holds, and the event that said it last."""
-
-    value: object
-    by: Applied
-
-
 class Thing:
     """What a group of revisions says by now, field by field.
 
@@ -43,28 +35,25 @@ class Thing:
     earliest of the events, whose time is when the thing itself happened; `last` the winning one.
     """
 
-    __slots__ = ("_said", "first", "last", "versions")
+    __slots__ = ("at", "first", "last", "versions")
 
-    def __init__(self, versions: Iterable[Applied]) -> None:
-        self.versions = sorted(versions, key=_revised)
-        self.first = min(self.versions, key=_told)
-        self.last = self.versions[-1]
-        self._said: dict[str, Said] = {}
-        for version in self.versions:
-            for name, value in fields(version.event).items():
-                if value is None:
-                    self._said.pop(name, None)
-                else:
-                    self._said[name] = Said(value, version)
-
-    @property
-    def at(self) -> Micros:
-        return self.first.event.at
+    def __init__(self, versions: Sequence[Applied]) -> None:
+        if len(versions) == 1:  # nearly always
+            self.versions = versions
+            self.first = self.last = versions[0]
+        else:
+            self.versions = sorted(versions, key=_revised)
+            self.first = min(self.versions, key=_told)
+            self.last = self.versions[-1]
+        self.at: Micros = self.first.event.at
 
     def get(self, name: str) -> object | None:
         """The value of a field of the body that holds; None if there is none."""
-        found = self._said.get(name)
-        return found.value if found else None
+        for version in reversed(self.versions):
+            value: object = getattr(version.event.body, name, UNSET)
+            if value is not UNSET:
+                return value
+        return None
 
     def text(self, name: str) -> str | None:
         value = self.get(name)
@@ -76,13 +65,19 @@ class Thing:
 
     def by(self, name: str) -> Applied | None:
         """Who said the value of a field that holds."""
-        found = self._said.get(name)
-        return found.by if found else None
+        for version in reversed(self.versions):
+            value = getattr(version.event.body, name, UNSET)
+            if value is not UNSET:
+                return None if value is None else version
+        return None
 
     def envelope(self, name: str) -> object | None:
         """Of a field beside the body, the last value anybody gave."""
-        given = (getattr(version.event, name) for version in reversed(self.versions))
-        return next((value for value in given if value is not None), None)
+        for version in reversed(self.versions):
+            value: object = getattr(version.event, name)
+            if value is not None:
+                return value
+        return None
 
 
 def fields(event: Event) -> Mapping[str, object]:
