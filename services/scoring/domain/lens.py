@@ -18,6 +18,7 @@ from shared.events.times import Micros
 
 _KEPT: Final = 64
 _grids: Final[dict[str, Grid]] = {}
+_weights: Final[dict[tuple[str, str], tuple[tuple[Weighed, ...], tuple[Weighed, ...]]]] = {}
 _lenses: Final[OrderedDict[tuple[str, str, Micros], Lens]] = OrderedDict()
 
 
@@ -50,8 +51,7 @@ class Lens:
         self.k_slow = prior(reading.kappa, now, evidence.slow_h)
         self.k_fast = prior(reading.kappa, now, evidence.fast_h)
         self.k_relationship = prior(reading.kappa, now, evidence.relationship_h)
-        self.health = _weigh(policy, model, usage=False)
-        self.health_usage = _weigh(policy, model, usage=True)
+        self.health, self.health_usage = _weighed_of(policy, model)
 
 
 def lens(policy: Policy, model: Model, now: Micros) -> Lens:
@@ -79,6 +79,15 @@ def grid_of(policy: Policy) -> Grid:
             usual_days=evidence.relationship_h,
         )
     return grid
+
+
+def _weighed_of(policy: Policy, model: Model) -> tuple[tuple[Weighed, ...], tuple[Weighed, ...]]:
+    """Without and with usage; the same for every now."""
+    key = (policy.id, model.id)
+    found = _weights.get(key)
+    if found is None:
+        found = _weights[key] = (_weigh(policy, model, usage=False), _weigh(policy, model, usage=True))
+    return found
 
 
 def _weigh(policy: Policy, model: Model, usage: bool) -> tuple[Weighed, ...]:
