@@ -94,12 +94,18 @@ def _changes(
     known: Mapping[str, Applied], wanted: Mapping[str, Applied], t0: Micros, moved: Mapping[str, Cause]
 ) -> list[Swap]:
     """Cases 1 to 3, in this order, each by (time, id)."""
-    said = {(one.event.source, key_of(one.event)) for one in known.values()}
+    changed = [
+        event_id
+        for event_id in known.keys() | wanted.keys()
+        if known.get(event_id) != wanted.get(event_id)
+        and (event_id in known or wanted[event_id].event.at <= t0)
+    ]
+    said = {(one.event.source, key_of(one.event)) for one in known.values()} if changed else set()
     ranked: list[tuple[tuple[int, Micros, str], Swap]] = []
-    for event_id in known.keys() | wanted.keys():
+    for event_id in changed:
         old, new = known.get(event_id), wanted.get(event_id)
         one = new or old
-        if one is None or old == new or (old is None and one.event.at > t0):
+        if one is None:
             continue
         if event_id in moved:
             rank, cause = 2, moved[event_id]
@@ -136,12 +142,12 @@ class _Ledger:
         self._book(cause, (one.event.id,) if one else ())
 
     def switch(self, cause: Cause, policy: Policy, model: Model) -> None:
-        self._walk.switch(policy, model)
-        self._book(cause, ())
+        if self._walk.switch(policy, model):
+            self._book(cause, ())
 
     def advance(self, now: Micros) -> None:
-        self._walk.advance(now)
-        self._book("time", ())
+        if self._walk.advance(now):
+            self._book("time", ())
 
     def _book(self, cause: Cause, events: tuple[str, ...]) -> None:
         stands = self._walk.raw()

@@ -49,11 +49,14 @@ class Walk:
         self._state = State(grid_of(policy))
         self._fold_everything()
 
-    def advance(self, now: Micros) -> None:
-        """Let time pass; what no longer depends on it settles."""
+    def advance(self, now: Micros) -> bool:
+        """Let time pass; what no longer depends on it settles. False if it is that time already."""
+        if now == self._now:
+            return False
         self._now = now
         for key in list(self._live):
             self._fold(key)
+        return True
 
     def put(self, one: Applied) -> None:
         """Add an event, or replace one of the same id."""
@@ -73,12 +76,15 @@ class Walk:
             del self._members[key][one.event.id]
         self._changed(key, Attributes.of(other.event for other in self._events.values()))
 
-    def switch(self, policy: Policy, model: Model) -> None:
-        """Go on under another policy and model."""
+    def switch(self, policy: Policy, model: Model) -> bool:
+        """Go on under another policy and model. False if they are those that hold."""
+        if (policy.id, model.id) == (self._policy.id, self._model.id):
+            return False
         folds_alike = policy.evidence.id == self._policy.evidence.id
         self._policy, self._model = policy, model
         if not folds_alike:
             self._fold_everything()
+        return True
 
     def raw(self) -> Raw:
         """The scores of what is in it, now."""
