@@ -13,7 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import httpx
 
 from services.cli import migrations
@@ -183,6 +182,8 @@ def _values(text: str, name: str) -> list[float]:
 
 
 def _schemas(database: str) -> Finding:
+    import asyncpg
+
     try:
         waiting = migrations.pending(database)
     except (OSError, asyncpg.PostgresError) as error:

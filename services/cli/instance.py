@@ -9,8 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -22,6 +20,7 @@ from services.cli.keys import with_keys
 from services.cli.steps import Steps
 from services.cli.supervisor import Supervisor, rotate
 from services.cli.target import CommandError
+from services.cli.wishes import Wishes
 from shared.bus.errors import BusError
 from shared.bus.topics import TOPICS, ensure_topics
 from shared.parts import Parts
@@ -40,15 +39,6 @@ READY_S = 90.0
 HOPELESS = 4
 # Services drain for so long; with their tasks and the parts' end it all stays below ten seconds.
 GRACE_S = "2"
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the person who starts it asked for."""
-
-    data_dir: Path
-    port_base: int
-    verbose: bool
 
 
 class Instance:

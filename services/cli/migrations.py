@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from types import ModuleType
-
-from shared.db import migrate
 
 SERVICES = ("ingest", "scoring", "alerts")
 
 
 def upgrade_all(database_url: str, told: Callable[[str], None] = lambda _: None) -> None:
     """Bring every schema up to date; `told` hears the name of each before it starts."""
+    migrate = _migrate()
     told(migrate.SHARED_SCHEMA)
     migrate.upgrade_shared(database_url)
     for service in _services():
@@ -23,6 +21,7 @@ def upgrade_all(database_url: str, told: Callable[[str], None] = lambda _: None)
 
 def pending(database_url: str) -> list[str]:
     """Return the migrations that wait to be applied, as schema and version."""
+    migrate = _migrate()
     places = [(migrate.SHARED_SCHEMA, migrate.SHARED_LOCATION)]
     places += [(service.SCHEMA, service.LOCATION) for service in _services()]
     return [
@@ -32,10 +31,10 @@ def pending(database_url: str) -> list[str]:
     ]
 
 
+def _migrate() -> ModuleType:
+    # The tool behind it takes half a second to import, which most commands can do without.
+    return importlib.import_module("shared.db.migrate")
+
+
 def _services() -> list[ModuleType]:
-    names = [f"services.{name}" for name in SERVICES]
-    return [importlib.import_module(f"{name}.migrate") for name in names if _exists(name, f"{name}.migrate")]
-
-
-def _exists(*modules: str) -> bool:
-    return all(importlib.util.find_spec(module) is not None for module in modules)
+    return [importlib.import_module(f"services.{name}.migrate") for name in SERVICES]

@@ -14,11 +14,10 @@ import msgspec
 import typer
 
 from services.cli import show
-from services.cli.instance import Instance, Wishes
 from services.cli.options import target_of
 from services.cli.steps import Steps
 from services.cli.welcome import command_for, welcome
-from shared.runtime.logging import configure_logging
+from services.cli.wishes import Wishes
 
 TICK_S = 0.2
 
@@ -51,14 +50,19 @@ def up(
     Example: cxloop up --data-dir ./data --port-base 9000 --no-demo
     """
     target = target_of(context)
-    directory = (data_dir or target.data_dir).absolute()
-    configure_logging("up", "warning", "text")
+    wishes = Wishes((data_dir or target.data_dir).absolute(), port_base, verbose)
     with _signals():
-        _run(Wishes(directory, port_base, verbose), demo=demo, as_json=as_json)
+        _run(wishes, demo=demo, as_json=as_json)
 
 
 def _run(wishes: Wishes, *, demo: bool, as_json: bool) -> None:
     with contextlib.suppress(Stop), Steps() as steps:
+        steps("getting ready")
+        # Everything the services are made of is imported with these; the other commands need none of it.
+        from services.cli.instance import Instance
+        from shared.runtime.logging import configure_logging
+
+        configure_logging("up", "warning", "text")
         instance = Instance(wishes, steps, _tell)
         try:
             run = instance.start()

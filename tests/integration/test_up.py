@@ -192,16 +192,3 @@ def test_a_given_part_that_is_not_there_is_named(
     assert "pass-word" not in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-
-
-def test_keys_are_made_listed_and_revoked(folder: Path) -> None:
-    with up(folder) as instance:
-        made = said(folder, "keys", "create", "dashboard", "--scope", "read")
-        headers = {"Authorization": f"Bearer {made['api_key']}"}
-        url = f"{instance.ready['scoring']}/v1/customers"
-        assert httpx.get(url, headers=headers).status_code == 200
-        keys = {key["name"]: key for key in listed(folder, "keys", "list")}
-        assert keys["dashboard"]["scopes"] == ["read"]
-        assert made["api_key"] not in json.dumps(keys)
-        assert cxloop(folder, "keys", "revoke", keys["dashboard"]["id"]).returncode == 0
-        wait_until(lambda: httpx.get(url, headers=headers).status_code == 401, 15, "the key is refused")

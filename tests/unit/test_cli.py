@@ -126,3 +126,10 @@ def test_a_client_command_without_an_instance_says_what_to_do(
     assert result.exit_code == 1
     assert "Start one with `cxloop up`" in " ".join(result.stderr.split())
     assert result.stdout == ""
+
+
+def test_an_unknown_scope_is_named(tmp_path: Path) -> None:
+    words = ["--data-dir", str(tmp_path), "keys", "create", "x", "--scope", "everything"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "ingest, read, act, admin, erase" in " ".join(result.stderr.split())
