@@ -9,7 +9,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +35,21 @@ def embedded(parts_dir: Path, mailbox: Mailbox) -> Iterator[Loop]:
     """`cxloop up --json --no-demo`, as a user starts it."""
     with up(parts_dir / "embedded", {"CXLOOP_SMTP_URL": mailbox.url}, "--no-demo") as loop:
         yield loop
+
+
+@pytest.fixture
+def keys(embedded: Loop, unique: Callable[[str], str]) -> Iterator[Callable[[str], httpx.Client]]:
+    """A factory: `keys("read")` is a client with a key of that scope alone."""
+    with ExitStack() as clients:
+
+        def make(scope: str) -> httpx.Client:
+            settings = os.environ | {"DATABASE_URL": embedded.database}
+            cxloop = [sys.executable, "-m", "services.cli"]
+            told = run(cxloop, settings, "keys", "create", unique("key"), "--scope", scope, "--json")
+            headers = {"authorization": f"Bearer {json.loads(told)['api_key']}"}
+            return clients.enter_context(httpx.Client(headers=headers, timeout=30))
+
+        yield make
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +85,8 @@ def up(folder: Path, settings: dict[str, str], *options: str) -> Iterator[Loop]:
         line = child.stdout.readline()
         assert line, folder.with_suffix(".log").read_text()[-3000:]
         ready = json.loads(line)
-        loop = Loop(ready["ingest"], ready["scoring"], ready["alerts"], ready["api_key"])
+        del ready["event"], ready["console"]
+        loop = Loop(**ready)
         try:
             yield loop
         finally:

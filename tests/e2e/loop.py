@@ -52,12 +52,17 @@ def instant(at: datetime) -> str:
 
 @dataclass
 class Loop:
-    """Addresses of the three services, a key with every scope, and secrets of the sources made here."""
+    """Addresses of the three services, a key with every scope, and secrets of the sources made here.
+
+    `kafka` and `database` as the ready line gives them; empty where the test brought its own.
+    """
 
     ingest: str
     scoring: str
     alerts: str
     api_key: str
+    kafka: str = ""
+    database: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
