@@ -1,10 +1,11 @@
 """Accounts are rolled up by a loop of their own, from the queue that batches fill.
 
 So a batch never waits for the row of an account that a thousand people share. One turn, one transaction:
-1. take entries off the queue; they come back if the transaction fails;
-2. lock the accounts' roots, by id;
-3. add up their own events and those of their people, write the scores, tell them.
-A change that comes during a turn has its own entry and is seen in the next one.
+1. take the entries of one account off the queue; they come back if the transaction fails;
+2. add up its own events and those of its people, without any lock: what is committed meanwhile has an
+   entry of its own;
+3. lock the account's row for as long as it takes to write, unless somebody wrote it since 2: then begin
+   again.
 """
 
 from __future__ import annotations
@@ -14,13 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring import measures, messages, past
 from services.scoring.batch import SCHEMA
 from services.scoring.domain.numbers import NANO
-from services.scoring.effective import FOREVER
 from services.scoring.engine import Engine
 from services.scoring.outcome import SCORES_TOPIC, published_scores
 from services.scoring.reads import Moment, Subject
@@ -38,54 +37,51 @@ from shared.events.identifiers import strength
 from shared.events.scores import AppliedEvent, CausePart, ScoreChange, ScoreName
 from shared.events.times import Micros
 
-log = structlog.get_logger()
-
-TAKE: Final = 200
 SCORES: Final[tuple[ScoreName, ...]] = ("health", "relationship", "risk")
 
 
-class Accounts:
-    """Rolls accounts up until cancelled. `told` is called after commits that wrote messages."""
+class MovedError(Exception):
+    """Somebody wrote the account between reading and locking it."""
 
-    def __init__(self, pool: AsyncEngine, engine: Engine, every_s: float, told: Callable[[], None]) -> None:
+
+class Accounts:
+    """Rolls accounts up. `told` is called after commits that wrote messages."""
+
+    def __init__(self, pool: AsyncEngine, engine: Engine, told: Callable[[], None]) -> None:
         self._pool = pool
         self._engine = engine
-        self._every_s = every_s
         self._told = told
 
-    async def run(self) -> None:
-        while True:
+    async def turn(self) -> int:
+        """One account; returns how many were rolled up."""
+        try:
             async with driver(self._pool) as conn:
                 count = await roll_up(conn, self._engine)
-            if count:
-                self._told()
-            else:
-                await asyncio.sleep(self._every_s)
+        except MovedError:
+            return 1
+        if count:
+            self._told()
+        return count
 
 
 async def roll_up(conn: Conn, engine: Engine) -> int:
-    """One turn; returns how many accounts were rolled up."""
+    """One turn. Raises MovedError."""
     async with conn.transaction():
-        await policies.share(conn, engine.generation)
-        dirty = await queues.take(conn, TAKE)
+        now = await policies.share(conn, engine.generation)
+        dirty = await queues.take(conn)
         if not dirty:
             return 0
-        root_of = await identities.roots(conn, {d.account for d in dirty})
-        locked = await customers.lock(conn, set(root_of.values()))
-        now = await policies.clock(conn)
-        again = await identities.roots(conn, {d.account for d in dirty})
-        waiting = {root: [d for d in dirty if again.get(d.account) == root] for root in locked}
-        # What was merged between looking and locking goes back into the queue, for the next turn.
-        await queues.add(conn, [d for d in dirty if again.get(d.account) not in locked])
-        found = [
-            await _rolled(conn, locked[root], entries, engine, now)
-            for root, entries in waiting.items()
-            if entries
-        ]
-        await customers.write_account(conn, [row for row, _ in found])
-        await outbox.add(conn, SCHEMA, [message for _, message in found])
-    measures.RESCORED.labels("account").inc(len(found))
-    return len(found)
+        root = (await identities.roots(conn, [dirty[0].account]))[dirty[0].account]
+        held = (await customers.read(conn, [root]))[root]
+        row, message = await _rolled(conn, held, dirty, engine, now)
+        locked = (await customers.lock(conn, [root])).get(root)
+        again = await identities.roots(conn, [root])
+        if locked is None or locked.version != held.version or again[root] != root:
+            raise MovedError
+        await customers.write_account(conn, [row])
+        await outbox.add(conn, SCHEMA, [message])
+    measures.RESCORED.labels("account").inc()
+    return 1
 
 
 async def _rolled(
@@ -93,19 +89,23 @@ async def _rolled(
 ) -> tuple[CustomerRow, OutboxRow]:
     nodes = [node.id for node in await past.component(conn, held.id, None)]
     subject = Subject(await past.of_leaves(conn, nodes), await past.people(conn, nodes, None))
-    applied = _events(entries)
-    t = max(now, held.scored_at, *(row.event.at for row in subject.rows()), 0)
-    view = subject.view(engine, Moment(t, FOREVER))
-    await asyncio.sleep(0)
+    known = [max(row.event.at, row.applied_at) for row in subject.rows()]
+    t = max([now, held.scored_at, *known])
+    view = subject.view(engine, Moment(t, t))
+    await asyncio.sleep(0)  # requests are served in between
     named = sorted((await identities.identifiers(conn, nodes)).values(), key=lambda i: (strength(i), i))
     row = customer_row(held.id, view, engine, held, named, None)
+    row = row._replace(next_at=view.next_check)
+    await asyncio.sleep(0)
+    applied = _events(entries)
     before = published_scores(held)
     change = ScoreChange(
         account_id=held.id,
         before=before,
         events=applied,
         leaves=tuple(sorted(nodes)),
-        causes=causes(engine, subject, held.scored_at or t, t, [e.id for e in applied]) if before else (),
+        causes=causes(engine, subject, held.scored_at, t, [e.id for e in applied]) if before else (),
+        quiet=held.version > 0 and held.generation < engine.generation,
         **messages.common(view, row),
     )
     return row, OutboxRow(SCORES_TOPIC, held.id.encode(), published.encode(change))

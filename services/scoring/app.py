@@ -16,7 +16,8 @@ from services.scoring.adoption import adopt
 from services.scoring.batch import SCHEMA, Context
 from services.scoring.consumer import Folder
 from services.scoring.engine import Engine
-from services.scoring.maintenance import maintain
+from services.scoring.loops import forever
+from services.scoring.maintenance import Maintenance
 from services.scoring.settings import Settings
 from services.scoring.sweeper import Sweeper
 from services.scoring.text import feature
@@ -76,10 +77,12 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
         max_records=settings.batch_records,
     )
     tasks.start("relay", relay.run())
-    tasks.start("accounts", Accounts(pool, engine, settings.accounts_every_s, relay.wake).run())
-    sweeper = Sweeper(pool, engine, settings.sweep_every_s, settings.sweep_batch, relay.wake)
-    tasks.start("sweeper", sweeper.run())
-    tasks.start("maintenance", maintain(pool, settings.maintain_every_s))
+    accounts = Accounts(pool, engine, relay.wake)
+    sweeper = Sweeper(pool, engine, settings.sweep_batch, relay.wake)
+    partitions = Maintenance(pool)
+    tasks.start("accounts", forever("accounts", accounts.turn, settings.accounts_every_s))
+    tasks.start("sweeper", forever("sweeper", sweeper.turn, settings.sweep_every_s))
+    tasks.start("maintenance", forever("maintenance", partitions.turn, settings.maintain_every_s))
     tasks.start("consumer", loop.run())
 
     async def folding() -> str | None:

@@ -177,7 +177,8 @@ async def write_outcomes(conn: Conn, ground: Ground, graph: Graph, outcomes: Seq
     moved = {leaf: root for leaf, root in graph.root_of.items() if root not in (leaf, nodes[leaf].root)}
     if moved:
         await customers.absorb(conn, moved)
-    await customers.write(conn, [o.row for o in outcomes])
+    await customers.write(conn, [o.row for o in outcomes if not ground.nodes[o.row.id].organisation])
+    await customers.write_own(conn, [o.row for o in outcomes if ground.nodes[o.row.id].organisation])
     await queues.add(conn, [dirty for o in outcomes for dirty in o.dirty])
 
 

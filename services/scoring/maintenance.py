@@ -6,7 +6,6 @@ What comes for a quarter that has no partition lies in the default one, harmless
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
@@ -32,12 +31,16 @@ SELECT EXISTS (SELECT FROM scoring.event_default WHERE recorded >= $1 AND record
 """
 
 
-async def maintain(pool: AsyncEngine, every_s: float) -> None:
-    """Until cancelled."""
-    while True:
-        async with driver(pool) as conn:
+class Maintenance:
+    """Keeps partitions ahead of time."""
+
+    def __init__(self, pool: AsyncEngine) -> None:
+        self._pool = pool
+
+    async def turn(self) -> int:
+        async with driver(self._pool) as conn:
             await make_partitions(conn, datetime.now(UTC))
-        await asyncio.sleep(every_s)
+        return 0
 
 
 async def make_partitions(conn: Conn, now: datetime) -> list[str]:

@@ -24,7 +24,6 @@ from shared.db.outbox import OutboxRow
 from shared.events import scores as published
 from shared.events.identifiers import strength
 from shared.events.scores import AppliedEvent, ScoreChange
-from shared.events.times import format_instant, from_micros
 
 SCORES_TOPIC: Final = "cx.scores.v1"
 
@@ -44,8 +43,6 @@ class Outcome(NamedTuple):
     row: CustomerRow
     messages: list[OutboxRow]
     dirty: list[Dirty]
-    broken: bool = False
-    """A promise broke since the last message."""
 
 
 def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
@@ -66,12 +63,7 @@ def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
     message = OutboxRow(SCORES_TOPIC, part.root.encode(), published.encode(change))
     theirs = tuple(msgspec.structs.replace(event, customer=part.root) for event in applied)
     dirty = [Dirty(a, part.root, _pack(theirs)) for a in _accounts(part, setting, belongs)]
-    return Outcome(row, [message], dirty, _broken(change, held))
-
-
-def _broken(change: ScoreChange, held: Held | None) -> bool:
-    since = format_instant(from_micros(held.scored_at)) if held else ""
-    return any(wait.broken and wait.due_at > since for wait in change.waits)
+    return Outcome(row, [message], dirty)
 
 
 def _accounts(part: Part, setting: Setting, belongs: str | None) -> list[str]:

@@ -6,7 +6,7 @@ knowledge alone: `known_at` applies to them, `as_of` does not.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from services.scoring.domain.identity import account, mention, owner
@@ -52,9 +52,40 @@ def _owners(rows: list[Stored]) -> dict[str, str | None]:
 
 async def of_leaves(conn: Conn, leaves: Collection[str]) -> Past:
     """The past of one component."""
-    episodes = await events.candidates(conn, leaves)
-    rows = await events.of_episodes(conn, episodes) + await events.loose(conn, leaves)
-    return Past(frozenset(leaves), rows)
+    return (await of_components(conn, [leaves]))[0]
+
+
+async def of_components(conn: Conn, components: Sequence[Collection[str]]) -> list[Past]:
+    """The pasts of several components, in as many statements as of one."""
+    part_of = {leaf: i for i, leaves in enumerate(components) for leaf in leaves}
+    episodes = await events.candidates(conn, list(part_of))
+    rows = await events.of_episodes(conn, episodes) + await events.loose(conn, list(part_of))
+    parts = _parts_of_episodes(rows, part_of)
+    found: list[list[Stored]] = [[] for _ in components]
+    for row in rows:
+        if row.episode is not None:
+            for part in parts.get(row.episode, ()):
+                found[part].append(row)
+        elif row.leaf is not None and row.leaf in part_of:
+            found[part_of[row.leaf]].append(row)
+    return [Past(frozenset(leaves), rows) for leaves, rows in zip(components, found, strict=True)]
+
+
+def _parts_of_episodes(rows: Sequence[Stored], part_of: Mapping[str, int]) -> dict[str, set[int]]:
+    """Components that an episode may ever have belonged to: by its names, or by those of what it is about.
+
+    Where an episode is about another, both are of the same parts, so that ownership can be told.
+    """
+    named: dict[str, set[int]] = {}
+    for row in rows:
+        if row.episode is not None and row.leaf in part_of:
+            named.setdefault(row.episode, set()).add(part_of[row.leaf])
+    parts = {episode: set(found) for episode, found in named.items()}
+    for row in rows:
+        if row.episode is not None and row.about is not None:
+            parts.setdefault(row.episode, set()).update(named.get(row.about, ()))
+            parts.setdefault(row.about, set()).update(named.get(row.episode, ()))
+    return parts
 
 
 async def component(conn: Conn, leaf: str, known_at: Micros | None) -> list[Node]:
@@ -82,7 +113,10 @@ async def people(conn: Conn, leaves: Collection[str], known_at: Micros | None) -
     """Pasts of the people who belong to an organisation, today's or those known then."""
     if known_at is None:
         members = await reading.members(conn, leaves)
-        return [await of_leaves(conn, [n.id for n in await identities.nodes(conn, [m])]) for m in members]
+        groups: dict[str, list[str]] = {member: [] for member in members}
+        for node in await identities.nodes(conn, members) if members else []:
+            groups[node.root].append(node.id)
+        return await of_components(conn, list(groups.values())) if groups else []
     found: list[Past] = []
     seen: set[str] = set()
     for leaf in sorted(await reading.ever_named(conn, leaves)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from services.scoring import past
@@ -62,7 +62,8 @@ async def view(
     """A customer or account folded at the times asked for; good for scores. `given` is the id asked by."""
     at = moment(row, as_of, known_at)
     if not row.organisation and _is_fresh(row, engine, as_of, known_at):
-        return await _unpacked(conn, row, engine, at.as_of), at
+        rows = await events.of_episodes(conn, row.live) if row.live else []
+        return unpacked(row, rows, engine, at.as_of), at
     return (await subject(conn, row, given, known_at)).view(engine, at), at
 
 
@@ -82,14 +83,13 @@ def _is_fresh(row: Packed, engine: Engine, as_of: Micros | None, known_at: Micro
     return ahead and known_at is None and row.generation == engine.generation and row.state is not None
 
 
-async def _unpacked(conn: Conn, row: Packed, engine: Engine, now: Micros) -> View:
-    """State and live episodes; the settled ones are in the sum and need no look."""
+def unpacked(row: Packed, rows: Sequence[Stored], engine: Engine, now: Micros) -> View:
+    """State and live episodes, whose `rows` are given; the settled ones are in the sum and need no look."""
     assert row.state is not None and row.attributes is not None
     attributes = Attributes.unpack(row.attributes)
-    rows = effective(await events.of_episodes(conn, row.live)) if row.live else []
     told = [
         Told(episode, fold(episode, attributes, engine.policy, now)._replace(live=True), attributes)
-        for episode in _live(rows, row.live)
+        for episode in _live(effective(rows), row.live)
     ]
     state = State.unpack(row.state, grid_of(engine.policy))
     return View(state, told, attributes, engine.policy, engine.model, now)

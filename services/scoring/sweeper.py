@@ -1,60 +1,59 @@
 """Scores move by time alone; the sweeper looks again when a customer's next look is due.
 
-One turn is a batch without events: due roots are locked by id (skipping those a batch or another replica
-holds), folded anew, and told where it matters. A customer that hardly moved keeps what was last told of
-it, so that small steps add up to one that is told.
-1. Told: a band or a state changed, a promise broke, or a score moved by a point since the last message.
-2. Rows of an older policy: in the slow lane, told quietly, so that they page nobody.
-3. Accounts that are due are put into the queue of accounts.
+One turn: due roots are locked by id (skipping those a batch or another replica holds) and read from their
+packed rows, which is cheap. Where it matters they are folded anew and told, as a batch without events is.
+1. It matters if a band or a state changed, a promise broke, or a score moved by a point since the last
+   message. A customer that hardly moved keeps what was last told of it, so that small steps add up.
+2. Customers of an older policy: in the slow lane, told quietly, so that they page nobody.
+3. Accounts that are due, or of an older policy, are put into the queue of accounts.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scoring import measures
+from services.scoring import measures, reads
 from services.scoring.batch import SCHEMA, outcomes_of, write_outcomes
 from services.scoring.engine import Engine
 from services.scoring.graph import resolve
 from services.scoring.locking import ground_of
-from services.scoring.outcome import Outcome, published_scores
-from services.scoring.store import customers, policies, queues
+from services.scoring.outcome import published_scores
+from services.scoring.store import customers, events, policies, queues, reading
 from services.scoring.store.customers import Held
 from services.scoring.store.queues import Dirty
-from services.scoring.store.types import Conn
+from services.scoring.store.types import Conn, Stored
+from services.scoring.view import View
 from shared.db import outbox
 from shared.db.engine import driver
-from shared.events.scores import Score, Scores
+from shared.events.scores import Score
+from shared.events.times import Micros, format_instant, from_micros
 
 POINT: Final = {"health": 1.0, "relationship": 1.0, "risk": 0.01}
 """What counts as moved, in the score's own unit."""
 
 
 class Sweeper:
-    """Looks until cancelled. `told` is called after commits that wrote messages."""
+    """`told` is called after commits that wrote messages."""
 
-    def __init__(
-        self, pool: AsyncEngine, engine: Engine, every_s: float, at_once: int, told: Callable[[], None]
-    ) -> None:
+    def __init__(self, pool: AsyncEngine, engine: Engine, at_once: int, told: Callable[[], None]) -> None:
         self._pool = pool
         self._engine = engine
-        self._every_s = every_s
         self._at_once = at_once
         self._told = told
 
-    async def run(self) -> None:
-        while True:
-            async with driver(self._pool) as conn:
-                due = await sweep(conn, self._engine, self._at_once)
-                old = 0 if due else await rescore(conn, self._engine, self._at_once)
+    async def turn(self) -> int:
+        """Look at what is due, else bring some of an older policy up to date."""
+        async with driver(self._pool) as conn:
+            done = await sweep(conn, self._engine, self._at_once)
+            if not done:
+                done = await rescore(conn, self._engine, self._at_once)
+        if done:
             self._told()
-            if not due and not old:
-                await asyncio.sleep(self._every_s)
+        return done
 
 
 async def sweep(conn: Conn, engine: Engine, limit: int) -> int:
@@ -62,40 +61,73 @@ async def sweep(conn: Conn, engine: Engine, limit: int) -> int:
     async with conn.transaction():
         now = await policies.share(conn, engine.generation)
         held = await customers.lock_due(conn, now, limit)
-        await _look(conn, held, engine, quiet=False)
+        if not held:
+            return 0
+        people = {i: one for i, one in held.items() if not one.organisation}
+        moved, looks = await _look(conn, people, engine)
+        await _tell(conn, {i: people[i] for i in moved}, engine, quiet=False)
+        accounts = [i for i, one in held.items() if one.organisation]
+        await queues.add(conn, [Dirty(i, i, b"[]") for i in accounts])
+        await customers.look_again(conn, looks | dict.fromkeys(accounts))
     measures.RESCORED.labels("time").inc(len(held))
     return len(held)
 
 
 async def rescore(conn: Conn, engine: Engine, limit: int) -> int:
-    """Bring customers that an older policy scored up to date; returns how many there were."""
+    """Bring what an older policy scored up to date; returns how many there were."""
     async with conn.transaction():
         await policies.share(conn, engine.generation)
         held = await customers.lock_older(conn, engine.generation, limit)
-        await _look(conn, held, engine, quiet=True)
-    measures.RESCORED.labels("policy").inc(len(held))
-    return len(held)
+        await _tell(conn, held, engine, quiet=True)
+        accounts = 0 if held else await queues.add_older(conn, engine.generation, limit)
+    measures.RESCORED.labels("policy").inc(len(held) + accounts)
+    return len(held) + accounts
 
 
-async def _look(conn: Conn, held: dict[str, Held], engine: Engine, *, quiet: bool) -> None:
+async def _look(
+    conn: Conn, held: dict[str, Held], engine: Engine
+) -> tuple[list[str], dict[str, Micros | None]]:
+    """(who has to be told of, when to look again at all of them), from packed rows."""
+    moved: list[str] = []
+    looks: dict[str, Micros | None] = {}
+    packed = await reading.packed(conn, held)
+    live = await events.of_episodes(conn, {episode for row in packed for episode in row.live})
+    for row in packed:
+        if row.generation != engine.generation or row.state is None:
+            looks[row.id] = None  # the slow lane sees to it
+            continue
+        view = reads.unpacked(row, _of(live, row.live), engine, max(row.now, row.scored_at))
+        looks[row.id] = view.next_check
+        if matters(view, held[row.id]):
+            moved.append(row.id)
+        await asyncio.sleep(0)  # requests are served between two customers
+    return moved, looks
+
+
+def _of(rows: list[Stored], episodes: Collection[str]) -> list[Stored]:
+    return [row for row in rows if row.episode in episodes]
+
+
+async def _tell(conn: Conn, held: dict[str, Held], engine: Engine, *, quiet: bool) -> None:
     if not held:
         return
     ground = await ground_of(conn, held)
     graph = resolve(ground)
     found = await outcomes_of(conn, ground, graph, engine, quiet=quiet)
-    kept = [one if quiet or matters(one, held.get(one.row.id)) else _silent(one, held) for one in found]
-    await write_outcomes(conn, ground, graph, kept)
-    await queues.add(conn, [Dirty(h.id, h.id, b"[]") for h in held.values() if h.organisation])
-    await outbox.add(conn, SCHEMA, [message for one in kept for message in one.messages])
+    await write_outcomes(conn, ground, graph, found)
+    await outbox.add(conn, SCHEMA, [message for one in found for message in one.messages])
 
 
-def matters(outcome: Outcome, held: Held | None) -> bool:
+def matters(view: View, held: Held) -> bool:
     """Case 1."""
     before = published_scores(held)
-    if before is None or outcome.broken:
+    if before is None:
         return True
-    after = msgspec.json.decode(outcome.row.scores or b"", type=Scores)
-    return any(_moved(name, getattr(before, name), getattr(after, name)) for name in POINT)
+    after = view.scores.published()
+    if any(_moved(name, getattr(before, name), getattr(after, name)) for name in POINT):
+        return True
+    since = format_instant(from_micros(held.scored_at))
+    return any(wait.broken and wait.due_at > since for wait in view.waits)
 
 
 def _moved(name: str, before: Score, after: Score) -> bool:
@@ -104,10 +136,3 @@ def _moved(name: str, before: Score, after: Score) -> bool:
     if before.value is None or after.value is None:
         return False
     return abs(after.value - before.value) >= POINT[name]
-
-
-def _silent(outcome: Outcome, held: dict[str, Held]) -> Outcome:
-    """The row as folded now, with what was last told kept to be told from."""
-    before = held[outcome.row.id]
-    row = outcome.row._replace(scores=before.scores, version=before.version, scored_at=before.scored_at)
-    return outcome._replace(row=row, messages=[], dirty=[])

@@ -51,6 +51,7 @@ class CustomerRow(NamedTuple):
 
 _HELD = "id::text, organisation, account::text, scores, version, generation, scored_at"
 _LOCK = f"SELECT {_HELD} FROM scoring.customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608
+_READ = f"SELECT {_HELD} FROM scoring.customer WHERE id = ANY($1::uuid[])"  # noqa: S608
 _LOCK_DUE = f"""
 SELECT {_HELD} FROM scoring.customer WHERE id IN (
   SELECT id FROM scoring.customer WHERE next_at <= $1 AND merged_into IS NULL ORDER BY next_at LIMIT $2)
@@ -58,7 +59,8 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 _LOCK_OLDER = f"""
 SELECT {_HELD} FROM scoring.customer WHERE id IN (
-  SELECT id FROM scoring.customer WHERE generation < $1 AND merged_into IS NULL LIMIT $2)
+  SELECT id FROM scoring.customer
+  WHERE generation < $1 AND merged_into IS NULL AND NOT organisation LIMIT $2)
   AND generation < $1 ORDER BY id FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 _TYPES = {
@@ -96,7 +98,13 @@ def _update(fields: tuple[str, ...], also: str = "") -> str:
 
 
 _WRITE = _update(_FIELDS, "merged_into = NULL, ")
+_OWN = ("id", "state", "attributes", "live", "identifiers")
 _WRITE_SUMS = _update(_SUMS)
+_WRITE_OWN = _update(_OWN, "merged_into = NULL, ")
+_LOOK = """
+UPDATE scoring.customer AS c SET next_at = new.next_at
+FROM unnest($1::uuid[], $2::bigint[]) AS new(id, next_at) WHERE c.id = new.id
+"""
 _ABSORB = """
 UPDATE scoring.customer AS c
 SET merged_into = new.root, state = NULL, attributes = NULL, scores = NULL, next_at = NULL, account = NULL,
@@ -112,6 +120,11 @@ async def lock(conn: Conn, roots: Collection[str]) -> dict[str, Held]:
     return {row[0]: Held(*row) for row in await conn.fetch(_LOCK, list(roots))}
 
 
+async def read(conn: Conn, roots: Collection[str]) -> dict[str, Held]:
+    """Rows as they are, without a lock."""
+    return {row[0]: Held(*row) for row in await conn.fetch(_READ, list(roots))}
+
+
 async def lock_due(conn: Conn, now: Micros, limit: int) -> dict[str, Held]:
     """Lock roots whose next look is due, by id; those that somebody holds are left for the next time."""
     return {row[0]: Held(*row) for row in await conn.fetch(_LOCK_DUE, now, limit)}
@@ -123,21 +136,33 @@ async def lock_older(conn: Conn, generation: int, limit: int) -> dict[str, Held]
 
 
 async def write(conn: Conn, rows: Sequence[CustomerRow]) -> None:
-    """Write roots; they must be locked, or leaves of a locked component."""
-    if not rows:
-        return
-    columns = {name: [getattr(row, name) for row in rows] for name in _FIELDS}
-    for name in _LISTS:
-        columns[name] = [_array(items) for items in columns[name]]
-    await conn.execute(_WRITE, *columns.values())
+    """Write roots of people; they must be locked, or leaves of a locked component."""
+    await _write_fields(conn, rows, _FIELDS, _WRITE)
+
+
+async def write_own(conn: Conn, rows: Sequence[CustomerRow]) -> None:
+    """Write what organisations' own events make; their sums and what was told of them stay."""
+    await _write_fields(conn, rows, _OWN, _WRITE_OWN)
+
+
+async def look_again(conn: Conn, looks: dict[str, Micros | None]) -> None:
+    """Set when rows that hardly moved are due next."""
+    if looks:
+        await conn.execute(_LOOK, list(looks), list(looks.values()))
+
+
+async def _write_fields(
+    conn: Conn, rows: Sequence[CustomerRow], fields: tuple[str, ...], statement: str
+) -> None:
+    if rows:
+        columns = {name: [getattr(row, name) for row in rows] for name in fields}
+        columns |= {name: [_array(items) for items in columns[name]] for name in _LISTS if name in columns}
+        await conn.execute(statement, *columns.values())
 
 
 async def write_account(conn: Conn, rows: Sequence[CustomerRow]) -> None:
     """Write accounts' sums. State and live episodes stay those of their own events, as batches keep them."""
-    if rows:
-        columns = {name: [getattr(row, name) for row in rows] for name in _SUMS}
-        columns |= {name: [_array(items) for items in columns[name]] for name in _LISTS if name in columns}
-        await conn.execute(_WRITE_SUMS, *columns.values())
+    await _write_fields(conn, rows, _SUMS, _WRITE_SUMS)
 
 
 async def absorb(conn: Conn, root_of: dict[str, str]) -> None:

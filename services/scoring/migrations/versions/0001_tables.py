@@ -131,6 +131,7 @@ STATEMENTS = (
     """CREATE TABLE scoring.dirty_account (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         account uuid NOT NULL, person uuid NOT NULL, events bytea NOT NULL)""",
+    "CREATE INDEX dirty_account_account ON scoring.dirty_account (account, id)",
     """CREATE TABLE scoring.progress (
         topic text NOT NULL, partition integer NOT NULL, next_offset bigint NOT NULL,
         PRIMARY KEY (topic, partition))""",
