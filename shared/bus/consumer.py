@@ -22,38 +22,27 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Any, Final, cast
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.bus.batches import Batch, Partition, Record, cut, record_of
 from shared.bus.errors import CommitFault, ConsumerLost, ConsumerStalled, classify_commit
+from shared.bus.membership import MAX_BYTES, MAX_RECORDS, STOP_S, Limits, close_client, new_client
 from shared.bus.quiet import quiet_client
 from shared.bus.watch import Watch
 from shared.runtime.metrics import counter, gauge, histogram
 
-__all__ = ["Batch", "ConsumerLoop", "Record", "SeekTo"]
+__all__ = ["Batch", "ConsumerLoop", "Limits", "Record", "SeekTo"]
 
 log = structlog.get_logger()
 
-MAX_RECORDS: Final = 500
-MAX_BYTES: Final = 4 * 1024 * 1024
 POLL_MS: Final = 250
 POLL_GRACE_S: Final = 30.0
 START_S: Final = 30.0
 COMMIT_S: Final = 5.0
-STOP_S: Final = 5.0
-HANDLE_S: Final = 120.0
-"""A batch that takes longer counts as failed; far below MAX_POLL_S, so that it never costs the membership."""
-MAX_POLL_S: Final = 300.0
-SESSION_S: Final = 15.0
-HEARTBEAT_S: Final = 3.0
-BACKOFF_MIN_S: Final = 0.1
-BACKOFF_MAX_S: Final = 10.0
-STALL_S: Final = 60.0
 
 _records = counter("consumed_records", "Records whose effects are committed.", ("group", "topic"))
 _batches = counter("consumed_batches", "Batches by what became of them.", ("group", "outcome"))
@@ -69,17 +58,6 @@ class SeekTo(Exception):  # noqa: N818 - an instruction
     def __init__(self, offsets: Mapping[Partition, int]) -> None:
         super().__init__(f"seek {len(offsets)} partitions")
         self.offsets = dict(offsets)
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds of one turn."""
-
-    max_records: int = MAX_RECORDS
-    max_bytes: int = MAX_BYTES
-    handle_s: float = HANDLE_S
-    backoff_min_s: float = BACKOFF_MIN_S
-    backoff_max_s: float = BACKOFF_MAX_S
-    stall_s: float = STALL_S
 
 
 class ConsumerLoop:
@@ -127,7 +105,7 @@ class ConsumerLoop:
         finally:
             watching.cancel()
             await asyncio.wait({watching}, timeout=STOP_S)
-            await _stop(consumer)
+            await close_client(consumer)
 
     async def _start(self) -> AIOKafkaConsumer:
         """The client's own `start` gives up at the first refusal, so it is repeated."""
@@ -139,38 +117,21 @@ class ConsumerLoop:
                     await consumer.start()
                 return consumer
             except (KafkaError, OSError, TimeoutError) as error:
-                await _stop(consumer)
+                await close_client(consumer)
                 if not warned:
                     log.warning("the bus is away, trying on", group=self._group, why=_why(error))
                     warned = True
             except BaseException:
-                await _stop(consumer)
+                await close_client(consumer)
                 raise
             pause_s = min(self._limits.backoff_max_s, pause_s * 2)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
     def _client(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            *self._topics,
-            bootstrap_servers=self._bootstrap,
-            group_id=self._group,
-            client_id=f"cxloop-{self._group}",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_poll_interval_ms=int(MAX_POLL_S * 1000),
-            session_timeout_ms=int(SESSION_S * 1000),
-            heartbeat_interval_ms=int(HEARTBEAT_S * 1000),
-            fetch_max_bytes=4 * self._limits.max_bytes,
-            max_partition_fetch_bytes=self._limits.max_bytes,
-            metadata_max_age_ms=30_000,
-        )
+        return new_client(self._bootstrap, self._group, self._topics, self._limits)
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
-        try:
-            async with asyncio.timeout(POLL_MS / 1000 + POLL_GRACE_S):
-                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._limits.max_records)
-        except Exception as error:  # f: what the client raises here, it raises at every poll
-            raise ConsumerLost(f"the client is broken: {_why(error)}") from error
+        fetched = await self._poll(consumer)
         _partitions.labels(self._group).set(len(consumer.assignment()))
         records = [record_of(message) for messages in fetched.values() for message in messages]
         waiting = cut(records, self._limits.max_bytes)
@@ -182,6 +143,21 @@ class ConsumerLoop:
             if placed is not None:
                 _step_back(consumer, chain(batch.records, *waiting), placed)
                 return
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(POLL_MS / 1000 + POLL_GRACE_S) as limit:
+                polled = consumer.getmany(timeout_ms=POLL_MS, max_records=self._limits.max_records)
+                return cast(dict[TopicPartition, list[Any]], await polled)
+        except Exception as error:  # f: what the client raises here, it raises at every poll
+            if not limit.expired():
+                raise ConsumerLost(f"the client is broken: {_why(error)}") from error
+        # While it joins its group a poll waits. That lasts as long as the brokers are away, and is no
+        # reason to leave; when they answer others and not us, it is.
+        if self._watch.answered_at > began:
+            raise ConsumerLost("the client hangs although the brokers answer")
+        return {}
 
     def _still_ours(self, consumer: AIOKafkaConsumer, records: list[Record]) -> Batch:
         ours = consumer.assignment()
@@ -283,17 +259,3 @@ def _seek(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) ->
 
 def _why(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    """Within STOP_S: the client's own `stop` waits for a coordinator that may be gone."""
-    try:
-        async with asyncio.timeout(STOP_S):
-            await consumer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
-        log.warning("consumer did not stop cleanly", why=_why(error))
-        try:
-            async with asyncio.timeout(STOP_S):
-                await consumer._client.close()
-        except (KafkaError, OSError, TimeoutError) as late:
-            log.warning("connections did not close", why=_why(late))

@@ -73,6 +73,8 @@ class Watch:
         self._shown: set[Partition] = set()
         self._busy = False
         self._was_busy = False
+        self.answered_at = float("-inf")
+        """When the brokers last answered, on the loop's clock."""
         self.stalled = False
         self.why = ""
         self.lag = 0
@@ -101,6 +103,7 @@ class Watch:
             except (KafkaError, OSError, TimeoutError):
                 self._stalls.observe(0.0, {}, {}, busy=True)
                 continue
+            self.answered_at = asyncio.get_running_loop().time()
             self._judge(owned, ends, committed)
 
     async def _look(self, owned: set[Partition]) -> tuple[dict[Partition, int], dict[Partition, int]]:
