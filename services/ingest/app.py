@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import Route
 
 from services.ingest.api import events, rejected, sources, webhooks
+from services.ingest.api.lane import WebhookLane
 from services.ingest.api.openapi import PATHS
 from services.ingest.drainer import Drainer
 from services.ingest.intake import Deadlines, Intake
@@ -76,18 +77,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.engine, app.state.api_keys = engine, ApiKeys(engine)
     app.state.sources, app.state.intake = book, intake
     limit = settings.body_limit_bytes
-    _add_raw(app, "/v1/events", events.Events(intake, limit))
-    _add_raw(app, "/v1/webhooks/{source}", webhooks.Webhooks(book, intake, kept, limit))
-    # A token in the path, or a trailing slash that somebody typed: senders do not follow redirects.
-    _add_raw(app, "/v1/webhooks/{source}/{rest:path}", webhooks.Webhooks(book, intake, kept, limit))
+    app.router.routes.insert(0, Route("/v1/events", events.Events(intake, limit), include_in_schema=False))
     install_idempotency(app, engine)
+    app.add_middleware(WebhookLane, webhooks=webhooks.Webhooks(book, intake, kept, limit))
     _add_checks(app.state.health, engine, producer, book)
     return app
-
-
-def _add_raw(app: FastAPI, path: str, endpoint: events.Events | webhooks.Webhooks) -> None:
-    """Any method: the endpoint answers for those that it does not take. First, as it is asked most."""
-    app.router.routes.insert(0, Route(path, endpoint, methods=None, include_in_schema=False))
 
 
 def _start_tasks(

@@ -25,11 +25,9 @@ _PASSWORD: Final = re.compile(
 
 
 # Nearly every text holds none of it. Looking for plain pieces first costs a tenth of the expressions.
-_DIGITS: Final = "0123456789"
+_NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
 _CARD_DIGITS: Final = 13
-_SECRET_HINTS: Final = (
-    "-----BEGIN eyJ sk_ rk_ pk_ whsec cxk ghp ghs gho github_pat glpat xox AKIA ASIA".split()
-)
+_SECRET_HINTS: Final = ("_", "-----BEGIN", "eyJ", "glpat", "xox", "AKIA", "ASIA")
 _PASSWORD_HINTS: Final = (
     "pass",
     "pwd",
@@ -50,7 +48,7 @@ def mask(text: str) -> str:
     A run of digits counts as a card number only if it begins like one and its Luhn sum holds, so that
     order and ticket numbers stay readable.
     """
-    if len(text) >= _CARD_DIGITS and sum(map(text.count, _DIGITS)) >= _CARD_DIGITS:
+    if len(text.encode("utf-8", "replace").translate(None, _NO_DIGITS)) >= _CARD_DIGITS:
         text = _CARD.sub(_card, text)
     if _holds(text, _SECRET_HINTS):
         text = _SECRET.sub("[secret]", text)
