@@ -94,6 +94,7 @@ class Postgres:
 
     def spawn(self) -> None:
         """Start the server process; call it from the main thread."""
+        self._sockets = socket_dir(self.folder, self._account)
         self._forget_stale_server()
         settings = {
             "listen_addresses": "",
@@ -145,6 +146,8 @@ class Postgres:
         if self._child:
             self._child.stop(timeout_s)
             self._child = None
+            with contextlib.suppress(OSError):  # after a forced end something may be left in it
+                self._sockets.rmdir()
 
     def kill(self) -> None:
         """End it as a crash would: no checkpoint, recovery at the next start.
