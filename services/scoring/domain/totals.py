@@ -101,7 +101,7 @@ class Totals:
         """How long the customer has been one, until dormancy after the last sign of life; None: never."""
         if self.first is None:
             return None
-        end = now if self.last is None else min(now, self.last + dormancy_days * DAY)
+        end = min(now, (self.first if self.last is None else self.last) + dormancy_days * DAY)
         return max(end - self.first, 0)
 
 
