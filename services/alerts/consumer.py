@@ -16,6 +16,7 @@ from services.alerts.writing import Writer, clock
 from shared.bus.consumer import Batch, Record, SeekTo
 from shared.db.engine import driver
 from shared.events import scores
+from shared.events.codec import PREFIX, SUFFIX
 
 log = structlog.get_logger()
 
@@ -39,7 +40,18 @@ def read(record: Record) -> scores.ScoreChange:
         raise Unreadable(type(error).__name__ + ": " + _why(error)) from None
     if not subject_of(change):
         raise Unreadable("neither customer_id nor account_id")
-    return change
+    return short_types(change)
+
+
+def short_types(change: scores.ScoreChange) -> scores.ScoreChange:
+    """Types of events in their short form, whichever came."""
+    if not any(event.type.startswith(PREFIX) for event in change.events):
+        return change
+    events = tuple(
+        msgspec.structs.replace(event, type=event.type.removeprefix(PREFIX).removesuffix(SUFFIX))
+        for event in change.events
+    )
+    return msgspec.structs.replace(change, events=events)
 
 
 def _why(error: Exception) -> str:

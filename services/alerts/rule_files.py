@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from services.alerts.domain import rules as domain
 from shared.events.alerts import Driver, Severity
+from shared.events.codec import PREFIX, SUFFIX
 from shared.events.scores import ScoreName
 from shared.events.times import DAY, HOUR, MINUTE, SECOND, Micros
 from shared.events.vocabulary import Priority
@@ -99,7 +100,12 @@ class HappenedDocument(Document):
     undone_by: list[str] = []
 
     def build(self) -> domain.Condition:
-        return domain.Happened(tuple(self.types), tuple(self.undone_by))
+        return domain.Happened(tuple(map(_short, self.types)), tuple(map(_short, self.undone_by)))
+
+
+def _short(event_type: str) -> str:
+    """`cxloop.review.posted.v1` and `review.posted` are one type."""
+    return event_type.removeprefix(PREFIX).removesuffix(SUFFIX)
 
 
 class PromiseBrokenDocument(Document):

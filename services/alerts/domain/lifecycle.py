@@ -159,4 +159,5 @@ def _told(
         words.insert(0, f"to {alert.owner}")
     note = ": ".join(word for word in words if word) or None
     after = scheduled(noted(alert, entry(at, action.by, line or what, note)))
-    return Told(after, what, action.by, action.action or action.verb, action.note, outcome)
+    deed = action.action or action.verb if action.verb == "act" else action.verb
+    return Told(after, what, action.by, deed, action.note, outcome)

@@ -11,6 +11,7 @@ from services.alerts.domain.rules import Fall, Level, Rule
 from services.alerts.domain.track import fall as fall_of
 from services.alerts.domain.view import View, micros, value_of, worse
 from shared.events import alerts as wire
+from shared.events.codec import PREFIX, full_type
 from shared.events.scores import AppliedEvent, Contribution, EventPoints, ScoreChange, ScoreName, Scores
 from shared.events.times import HOUR, Micros
 
@@ -58,7 +59,7 @@ def _trimmed(contribution: Contribution) -> Contribution:
 
 def _events(firing: Firing, view: View, score: ScoreName) -> tuple[wire.ReasonEvent, ...]:
     """At most five: those that fired the rule, then those that did most harm."""
-    rows = {e.id: e for c in _contributions(view.change, score) for e in c.events}
+    rows = _rows(_contributions(view.change, score))
     known = {e.id: e for e in (*view.recent, *view.change.events)}
     harmful = sorted(
         (row for row in rows.values() if worse(score, row.points) > 0),
@@ -72,20 +73,36 @@ def _events(firing: Firing, view: View, score: ScoreName) -> tuple[wire.ReasonEv
     return tuple(_event(known.get(e), rows.get(e), words.get(e)) for e in chosen)
 
 
+def _rows(contributions: tuple[Contribution, ...]) -> dict[str, EventPoints]:
+    """One row per event: what it did to several signals, added up."""
+    rows: dict[str, EventPoints] = {}
+    for row in (row for contribution in contributions for row in contribution.events):
+        other = rows.get(row.id)
+        points = row.points if other is None else round(other.points + row.points, 9)
+        rows[row.id] = EventPoints(row.id, row.at, row.type, points)
+    return rows
+
+
 def _event(event: AppliedEvent | None, row: EventPoints | None, words: str | None) -> wire.ReasonEvent:
     points = row.points if row is not None else None
     if event is None:
         assert row is not None
-        return wire.ReasonEvent(id=row.id, at=row.at, type=row.type, text=shorten(words), points=points)
+        text = shorten(words)
+        return wire.ReasonEvent(id=row.id, at=row.at, type=whole(row.type), text=text, points=points)
     return wire.ReasonEvent(
         id=event.id,
         at=event.time,
-        type=event.type,
+        type=whole(event.type),
         summary=shorten(event.summary) or None,
         text=shorten(event.text or words),
         url=event.url,
         points=points,
     )
+
+
+def whole(event_type: str) -> str:
+    """The type as the contract writes it, whichever form came in."""
+    return event_type if event_type.startswith(PREFIX) else full_type(event_type)
 
 
 def shorten(text: str | None, limit: int = MAX_TEXT) -> str | None:
@@ -159,7 +176,8 @@ def _risk_words(change: ScoreChange) -> str:
 
 def title(rule: Rule, change: ScoreChange) -> str:
     """`Name (account): what is wrong`, short enough for a subject line."""
-    who = change.name or next(iter(change.identifiers), None) or change.customer_id or change.account_id
+    named = next((i.partition(":")[2] for i in change.identifiers), None)
+    who = change.name or named or change.customer_id or change.account_id
     return shorten(f"{rule.title}: {who}", 160) or rule.title
 
 

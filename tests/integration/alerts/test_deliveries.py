@@ -214,10 +214,10 @@ async def test_internal_targets_are_refused(service: Service, unique: Unique, ur
 
 
 async def test_mail_reaches_a_real_server(
-    database_url: str, kafka: str, unique: Unique, mail_box: MailBox
+    own_database_url: str, kafka: str, unique: Unique, mail_box: MailBox
 ) -> None:
     settings = {"smtp_url": mail_box.url, "smtp_from": "cx@example.com"}
-    async with running(database_url, kafka, consumer_group=unique("alerts"), **settings) as service:
+    async with running(own_database_url, kafka, consumer_group=unique("alerts"), **settings) as service:
         sponsor = {"name": "Sue", "email": "sue@example.com"}
         region = await council(service, unique, sponsor=sponsor)
         made = await endpoint(service, unique, region, kind="email", to="team@example.com")

@@ -12,7 +12,7 @@ from services.alerts.api.models import AlertModel, CouncilBody, NewEndpoint
 from services.alerts.api.rules import checked
 from services.alerts.consumer import Unreadable, read
 from services.alerts.domain.councils import Council, council_of
-from services.alerts.domain.rules import Level
+from services.alerts.domain.rules import Happened, Level
 from services.alerts.rule_files import RuleDocument, duration, schema, shipped
 from shared.bus.batches import Record
 from shared.events import alerts as wire
@@ -171,3 +171,10 @@ def test_unreadable_messages_say_why(value: bytes) -> None:
 
 def test_readable_messages() -> None:
     assert read(record(messages.encode(change()))) == change()
+
+
+def test_types_come_in_either_form() -> None:
+    whole = change(events=(event("e", "cxloop.survey.answered.v1"),))
+    assert read(record(messages.encode(whole))).events[0].type == "survey.answered"
+    built = checked(rule(kind="happened", types=["cxloop.review.posted.v1"])).build()
+    assert built.when == Happened(("review.posted",))

@@ -13,7 +13,7 @@ from services.alerts.domain.lifecycle import Action, DismissReason, Told, Verb, 
 from services.alerts.domain.memory import Book, Memory
 from services.alerts.domain.tick import tick
 from services.alerts.rule_files import shipped
-from shared.events.scores import ScoreChange
+from shared.events.scores import Contributions, ScoreChange
 from shared.events.times import DAY, HOUR, MINUTE, Micros
 from tests.unit.alerts.builders import NOW, answer, cause, change, event, explained, scores, wait
 
@@ -84,6 +84,15 @@ def test_several_rules_at_once_are_one_alert_and_the_gravest_leads() -> None:
     assert alert.scores.before.risk == 0.2
     assert alert.scores.after.risk == 0.7
     assert "70%" in alert.reason.text
+    assert alert.reason.events[0].type == "cxloop.survey.answered.v1"
+
+
+def test_an_event_that_hurt_several_signals_is_one_row() -> None:
+    twice = explained(("a1", 1.0)).risk + explained(("a1", 0.5), ("e9", 0.7)).risk
+    message = msgspec.structs.replace(bad(), contributions=Contributions(risk=twice))
+    world = World()
+    world.hear(message)
+    assert [(e.id, e.points) for e in world.alert().reason.events] == [("a1", 1.5), ("e9", 0.7)]
 
 
 def test_the_same_message_again_changes_nothing() -> None:
