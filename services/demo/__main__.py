@@ -80,7 +80,7 @@ def answer(
     if not state.secrets:
         typer.echo("demo: no demo company in this data directory; start it with `cxloop up`", err=True)
         raise typer.Exit(1)
-    services = Services(ingest_url, "", "", "")
+    services = Services(ingest_url, "", "", os.environ.get("CXLOOP_API_KEY", "none"))
     post = own_answer(email, score, comment or None, datetime.now(UTC))
 
     async def send() -> list[str]:

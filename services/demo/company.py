@@ -107,7 +107,7 @@ def _account(number: int, today: datetime, rng: Random) -> Account:
         key=name.lower().replace(" ", "-"),
         name=name,
         region=rng.choices(list(REGIONS), _WEIGHTS)[0],
-        value=rng.choice((240, 480, 900, 1200, 1800, 3600, 7200, 14400)) * 1000,
+        value=rng.choice((120, 180, 240, 360, 480, 720, 1200, 2400)) * 1000,
         since=since,
         renewal_at=since + timedelta(days=365 * years),
         owner=rng.choice(_OWNERS),
@@ -129,7 +129,7 @@ def _person(number: int, place: int, account: Account, rng: Random) -> Person:
         persona=persona,
         account=account,
         temper=min(1.0, max(0.0, rng.gauss(0.68, 0.18))),
-        activity=0.0 if busy < 0.18 else (0.05 + 0.35 * rng.random() if busy < 0.85 else 0.8),
+        activity=0.0 if busy < 0.12 else (0.08 + 0.34 * rng.random() if busy < 0.86 else 0.8),
     )
 
 

@@ -91,7 +91,13 @@ def _support(person: Person, company: Company, rng: Random) -> Iterator[Post]:
             yield from ticket_story(person, opened, 5000 + person.number * 60 + number, company, rng)
         else:
             yield from _chat_story(person, opened, f"213{person.number:04d}{number:03d}", rng)
-        day += timedelta(days=rng.expovariate(person.activity / 30) + 1)
+        day += timedelta(days=rng.expovariate(person.activity * _growth(day, company) / 30) + 1)
+
+
+def _growth(day: datetime, company: Company) -> float:
+    """The company grows: contacts are five times as frequent now as 18 months ago."""
+    passed = 1 - (company.today - day).days / HISTORY_DAYS
+    return 0.4 + 1.6 * max(passed, 0.0) ** 2
 
 
 def at_work(day: datetime, rng: Random) -> datetime:
@@ -176,7 +182,7 @@ def _loyalty(person: Person, company: Company, rng: Random) -> Iterator[Post]:
                     {"referral": f"ref-{person.number}-{day:%y%m%d}", "existing_customer": False},
                     actor="customer",
                 )
-        day += timedelta(days=180)
+        day += timedelta(days=120)
 
 
 def _said(score: int, rng: Random) -> str | None:
