@@ -12,10 +12,11 @@ from tests.unit.alerts.builders import answer, cause, change, explained, scores
 async def test_a_bad_answer_reaches_a_signed_webhook(
     service: Service, receiver: WebhookReceiver, unique: Callable[[str], str]
 ) -> None:
-    customer, endpoint = unique("c"), unique("hook")
+    customer, endpoint, council = unique("c"), unique("hook"), unique("region")
+    await service.post("/v1/councils", {"id": council, "scope": {"region": [council]}}, 201)
     made = await service.post(
         "/v1/endpoints",
-        {"id": endpoint, "kind": "webhook", "url": receiver.url, "councils": ["default"]},
+        {"id": endpoint, "kind": "webhook", "url": receiver.url, "councils": [council]},
         201,
     )
     bad = answer("a-" + customer, 2, when=now())
@@ -28,6 +29,7 @@ async def test_a_bad_answer_reaches_a_signed_webhook(
             events=(bad,),
             causes=(cause("new", 2.0, "risk", bad.id),),
             contributions=explained((bad.id, 1.5)),
+            region=council,
         )
     )
     alert = await service.alert(customer)
