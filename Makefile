@@ -1,6 +1,6 @@
 # Needs Python >= 3.11 and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint bench
+.PHONY: help setup run demo test lint reference bench
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -25,6 +25,9 @@ lint: $(STAMP) ## Style, types, walls between rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+reference: $(STAMP) ## Write docs/generated anew: OpenAPI, AsyncAPI, JSON schemas, settings, metrics
+	$(BIN)/python -m services.cli.reference
 
 test: lint ## Lint, then all tests on a real PostgreSQL and a real Kafka (ARGS="-k kafka")
 	$(BIN)/python -m pytest $(ARGS)
