@@ -78,7 +78,7 @@ def _parts_of_episodes(rows: Sequence[Stored], part_of: Mapping[str, int]) -> di
     """
     named: dict[str, set[int]] = {}
     for row in rows:
-        if row.episode is not None and row.leaf in part_of:
+        if row.episode is not None and row.leaf is not None and row.leaf in part_of:
             named.setdefault(row.episode, set()).add(part_of[row.leaf])
     parts = {episode: set(found) for episode, found in named.items()}
     for row in rows:

@@ -30,7 +30,8 @@ RETURNING account::text, person::text, events
 _AGED = """
 UPDATE scoring.customer SET generation = $1 WHERE id IN (
   SELECT id FROM scoring.customer
-  WHERE generation < $1 AND merged_into IS NULL AND organisation ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+  WHERE generation < $1 AND merged_into IS NULL AND organisation AND version > 0
+  ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING id::text
 """
 

@@ -40,7 +40,8 @@ _MEMBERS = """
 SELECT id::text FROM scoring.customer WHERE account = ANY($1::uuid[]) AND merged_into IS NULL ORDER BY id
 """
 _EVER = """
-SELECT DISTINCT leaf::text FROM scoring.event WHERE organisation = ANY($1::uuid[]) AND leaf IS NOT NULL
+SELECT DISTINCT e.leaf::text FROM scoring.event AS e JOIN scoring.customer AS c ON c.id = e.leaf
+WHERE e.organisation = ANY($1::uuid[]) AND NOT c.organisation
 """
 
 

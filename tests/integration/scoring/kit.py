@@ -101,6 +101,12 @@ class Room:
             row = await self.row(identifier)
             return (await reads.view(conn, row, row.id, self.engine, as_of, known_at))[0].scores
 
+    async def score_of(self, given: str, as_of: Micros, known_at: Micros) -> Scores:
+        """By an id that was handed out, as known at a time."""
+        async with driver(self.pool) as conn:
+            [row] = await reading.packed(conn, [given])
+            return (await reads.view(conn, row, given, self.engine, as_of, known_at))[0].scores
+
     async def linear(self, identifier: str) -> tuple[bytes, Scores]:
         """State and scores of the customer folded from empty, at the time of its row."""
         row = await self.row(identifier)
