@@ -32,7 +32,7 @@ from shared.runtime.tracing import TraceMiddleware
 
 log = structlog.get_logger()
 
-TASKS_DEADLINE_S = 5.0
+TASKS_DEADLINE_S = 3.0
 KEEP_ALIVE_S = 75
 """Longer than the 60 s of usual load balancers, so that they, not we, end idle connections."""
 
@@ -126,8 +126,9 @@ def _with_tasks(
 class _Server(uvicorn.Server):
     """Ends within its grace, even when something in it hangs."""
 
-    def __init__(self, config: uvicorn.Config, grace_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, tasks: Tasks, grace_s: float) -> None:
         super().__init__(config)
+        self._tasks = tasks
         self._grace_s = grace_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -135,6 +136,7 @@ class _Server(uvicorn.Server):
         timer = threading.Timer(limit, _leave_hard)
         timer.daemon = True
         timer.start()
+        self._tasks.stopping.set()
         await super().shutdown(sockets)
         timer.cancel()
 
@@ -162,8 +164,8 @@ def run(app_factory: Callable[[], FastAPI], settings: ServiceSettings, service: 
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
     )
-    server = _Server(config, settings.shutdown_grace_s)
     tasks: Tasks = app.state.tasks
+    server = _Server(config, tasks, settings.shutdown_grace_s)
     tasks.on_failure = lambda: setattr(server, "should_exit", True)
     for signum in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again after its drain, towards whatever was set before: nothing.

@@ -67,7 +67,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object per line, or text.")
     shutdown_grace_s: float = Field(
-        8.0, ge=0, le=300, description="Seconds in which requests and batches may end after SIGTERM."
+        5.0, ge=0, le=300, description="Seconds in which requests and batches may end after SIGTERM."
     )
 
     @classmethod

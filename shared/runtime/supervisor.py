@@ -29,6 +29,8 @@ class Tasks:
         self._health = health
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.failed = False
+        self.stopping = asyncio.Event()
+        """Set when the server begins to drain: answers without an end (streams) end now."""
         self.on_failure: Callable[[], None] | None = None
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:

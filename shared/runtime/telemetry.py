@@ -15,7 +15,9 @@ from shared.runtime.problem import ProblemCode
 log = structlog.get_logger()
 
 SLOW_S = 1.0
-_requests = histogram("http_request_seconds", "Time to answer a request.", ("method", "route", "status"))
+_requests = histogram(
+    "http_request_seconds", "Time to the beginning of an answer.", ("method", "route", "status")
+)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -31,12 +33,13 @@ class TelemetryMiddleware:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        answered: float | None = None
         status = 0
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], time.perf_counter()
             await send(message)
 
         try:
@@ -48,7 +51,7 @@ class TelemetryMiddleware:
             if status == 0:
                 await problem(scope, receive, watch)
         finally:
-            self._observe(scope, status, time.perf_counter() - started)
+            self._observe(scope, status, (answered or time.perf_counter()) - started)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
