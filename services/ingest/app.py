@@ -17,6 +17,7 @@ from services.ingest.api.openapi import PATHS
 from services.ingest.drainer import Drainer
 from services.ingest.intake import Deadlines, Intake
 from services.ingest.rejections import RejectedBook
+from services.ingest.senders import senders
 from services.ingest.settings import Settings
 from services.ingest.sources import SourceBook, SourcesUnavailableError
 from services.ingest.store.reach import DatabaseAwayError, connection
@@ -46,6 +47,7 @@ TOPICS_DEADLINE_S = 60.0
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with everything wired; connections are opened by its lifespan."""
     settings = settings or Settings.load()
+    senders()  # read now, so that the first delivery does not wait for it
     engine = create_engine(settings.database_url, settings.database_pool, NAME)
     producer = Producer(settings.kafka_bootstrap_servers, NAME)
     book = SourceBook(engine, SecretBox.from_key(settings.secret_key))
