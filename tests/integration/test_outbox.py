@@ -1,21 +1,24 @@
-"""Outbox and relay on a real PostgreSQL; the bus is a list here, the real one is in test_bus."""
+"""Outbox and relay on a real PostgreSQL. The bus is a list, that can refuse; once it is the real one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.bus.consumer import Batch, ConsumerLoop, Record
 from shared.bus.errors import BusUnavailable, RecordTooLarge
 from shared.bus.producer import Message, Result
 from shared.db.engine import connect, create_engine, driver
 from shared.db.outbox import LANES, OUTBOX_DDL, PARKED, OutboxRow, add, lane_of
 from shared.db.relay import Relay
 from shared.runtime.tracing import use_headers
+from tests.integration.bus_kit import make_topic, producer_of
+from tests.integration.bus_kit import running as consuming
 from tests.integration.waiting import until
 
 SCHEMA = "box"
@@ -214,6 +217,26 @@ async def test_a_session_that_is_cut_is_replaced(engine: AsyncEngine, empty_data
         finally:
             await admin.close()
         await until(lambda: bus.values() == [b"1", b"2"])
+
+
+async def test_to_a_real_bus_and_back(engine: AsyncEngine, kafka: str, unique: Callable[[str], str]) -> None:
+    topic, taken = unique("topic"), list[Record]()
+    await make_topic(kafka, topic, 3)
+
+    async def handle(batch: Batch) -> None:
+        taken.extend(batch.records)
+
+    async with producer_of(kafka) as producer:
+        relay = Relay(engine, SCHEMA, producer)
+        consumer = ConsumerLoop(kafka, unique("group"), [topic], handle)
+        async with running(relay), consuming(consumer):
+            await write(engine, *(OutboxRow(topic, b"key-%d" % (n % 7), b"%d" % n) for n in range(700)))
+            relay.wake()
+            await until(lambda: len(taken) == 700)
+    for key in {record.key for record in taken}:
+        numbers = [int(record.value) for record in taken if record.key == key]
+        assert numbers == sorted(numbers)
+    assert await waiting(engine) == 0
 
 
 async def test_a_mistake_of_ours_leaves_the_process(engine: AsyncEngine) -> None:
