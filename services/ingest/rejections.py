@@ -11,11 +11,11 @@ from typing import Final
 
 import msgspec
 import structlog
-from shared.bus.consumer import Batch, Record
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.ingest.store import rejected as store
 from services.ingest.store.reach import DatabaseAwayError, connection
+from shared.bus.consumer import Batch, Record
 from shared.events import rejections
 from shared.events.rejections import Reason
 from shared.events.times import parse_instant
