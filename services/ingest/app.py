@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import NamedTuple
 
 import structlog
 from fastapi import FastAPI
@@ -31,6 +32,7 @@ from shared.runtime.auth import ApiKeys
 from shared.runtime.health import Health
 from shared.runtime.idempotency import install_idempotency
 from shared.runtime.secrets import KeyHasher, SecretBox
+from shared.runtime.supervisor import Tasks
 
 log = structlog.get_logger()
 
@@ -44,62 +46,76 @@ FIRST_TRY_S = 3.0
 TOPICS_DEADLINE_S = 60.0
 
 
+class Wired(NamedTuple):
+    """What the service is made of."""
+
+    settings: Settings
+    engine: AsyncEngine
+    producer: Producer
+    book: SourceBook
+    rejected: RejectedBook
+    intake: Intake
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with everything wired; connections are opened by its lifespan."""
-    settings = settings or Settings.load()
-    senders()  # read now, so that the first delivery does not wait for it
-    engine = create_engine(settings.database_url, settings.database_pool, NAME)
-    producer = Producer(settings.kafka_bootstrap_servers, NAME)
-    book = SourceBook(engine, SecretBox.from_key(settings.secret_key))
-    kept = RejectedBook(engine)
-    deadlines = Deadlines(settings.send_deadline_s, settings.spool_deadline_s)
-    intake = Intake(producer, engine, KeyHasher.from_key(settings.secret_key), deadlines)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        try:
-            # Requests that come before the topics exist would only take the detour over the spool.
-            await _try_topics(settings.kafka_bootstrap_servers)
-            await producer.start(FIRST_TRY_S)
-            _start_tasks(app, settings, engine, producer, book, kept)
-            yield
-        finally:
-            await producer.aclose()
-            await engine.dispose()
-
+    wired = _wire(settings or Settings.load())
     app = service.create_app(
         "cxloop ingest",
         DESCRIPTION,
-        settings,
-        lifespan,
+        wired.settings,
+        lambda app: _lifespan(app, wired),
         [sources.router, rejected.router],
         raw_paths=RAW_PATHS,
         openapi_paths=PATHS,
     )
-    app.state.engine, app.state.api_keys = engine, ApiKeys(engine)
-    app.state.sources, app.state.intake = book, intake
-    limit = settings.body_limit_bytes
-    app.router.routes.insert(0, Route("/v1/events", events.Events(intake, limit), include_in_schema=False))
-    install_idempotency(app, engine)
-    app.add_middleware(WebhookLane, webhooks=webhooks.Webhooks(book, intake, kept, limit))
-    _add_checks(app.state.health, engine, producer, book)
+    app.state.engine, app.state.api_keys = wired.engine, ApiKeys(wired.engine)
+    app.state.sources, app.state.intake = wired.book, wired.intake
+    limit = wired.settings.body_limit_bytes
+    own = Route("/v1/events", events.Events(wired.intake, limit), include_in_schema=False)
+    app.router.routes.insert(0, own)
+    install_idempotency(app, wired.engine)
+    deliveries = webhooks.Webhooks(wired.book, wired.intake, wired.rejected, limit)
+    app.add_middleware(WebhookLane, webhooks=deliveries)
+    _add_checks(app.state.health, wired)
     return app
 
 
-def _start_tasks(
-    app: FastAPI,
-    settings: Settings,
-    engine: AsyncEngine,
-    producer: Producer,
-    book: SourceBook,
-    kept: RejectedBook,
-) -> None:
-    tasks = app.state.tasks
-    refusals = ConsumerLoop(settings.kafka_bootstrap_servers, NAME, [REJECTED], kept.handle)
-    tasks.start("topics", _topics_then(settings.kafka_bootstrap_servers, refusals))
-    tasks.start("sources", book.run())
-    tasks.start("drainer", Drainer(engine, producer).run())
-    tasks.start("purge", kept.purge_forever(timedelta(days=settings.rejected_days)))
+def _wire(settings: Settings) -> Wired:
+    senders()  # read now, so that the first delivery does not wait for it
+    engine = create_engine(settings.database_url, settings.database_pool, NAME)
+    producer = Producer(settings.kafka_bootstrap_servers, NAME)
+    deadlines = Deadlines(settings.send_deadline_s, settings.spool_deadline_s)
+    return Wired(
+        settings=settings,
+        engine=engine,
+        producer=producer,
+        book=SourceBook(engine, SecretBox.from_key(settings.secret_key)),
+        rejected=RejectedBook(engine),
+        intake=Intake(producer, engine, KeyHasher.from_key(settings.secret_key), deadlines),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, wired: Wired) -> AsyncIterator[None]:
+    try:
+        # Requests that come before the topics exist would only take the detour over the spool.
+        await _try_topics(wired.settings.kafka_bootstrap_servers)
+        await wired.producer.start(FIRST_TRY_S)
+        _start_tasks(app.state.tasks, wired)
+        yield
+    finally:
+        await wired.producer.aclose()
+        await wired.engine.dispose()
+
+
+def _start_tasks(tasks: Tasks, wired: Wired) -> None:
+    bootstrap = wired.settings.kafka_bootstrap_servers
+    refusals = ConsumerLoop(bootstrap, NAME, [REJECTED], wired.rejected.handle)
+    tasks.start("topics", _topics_then(bootstrap, refusals))
+    tasks.start("sources", wired.book.run())
+    tasks.start("drainer", Drainer(wired.engine, wired.producer).run())
+    tasks.start("purge", wired.rejected.purge_forever(timedelta(days=wired.settings.rejected_days)))
 
 
 async def _try_topics(bootstrap: str) -> None:
@@ -120,22 +136,22 @@ async def _topics_then(bootstrap: str, refusals: ConsumerLoop) -> None:
     await refusals.run()
 
 
-def _add_checks(health: Health, engine: AsyncEngine, producer: Producer, book: SourceBook) -> None:
+def _add_checks(health: Health, wired: Wired) -> None:
     async def durable() -> str | None:
         """Ready while at least one of bus and spool takes events."""
-        if producer.healthy:
+        if wired.producer.healthy:
             return None
         try:
-            async with connection(engine, 1.5) as conn:
+            async with connection(wired.engine, 1.5) as conn:
                 await conn.execute("SELECT 1 FROM ingest.source_generation")
         except DatabaseAwayError:
             return "neither the bus nor the spool takes events"
         return None
 
     async def listed() -> str | None:
-        if not book.known:
+        if not wired.book.known:
             try:
-                await book.refresh()
+                await wired.book.refresh()
             except SourcesUnavailableError:
                 return "the list of sources was not read yet"
         return None

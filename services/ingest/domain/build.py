@@ -78,12 +78,6 @@ def make_event(
         reasons += dropped or [Reason("nobody", "/identifiers", "no identifier says who this is about")]
     if reasons:
         raise Unreadable.of(tuple(reasons))
-    fields: dict[str, Any] = {k: value for k, value in context.items() if value not in (None, "")}
-    if "native" in fields:
-        fields["native"] = masked(fields["native"])
-    for name, value in source.defaults.items():
-        if name in _DEFAULTED and value:
-            fields.setdefault(name, value)
     # A status without the sender's time has the receipt in its natural key; the id must not.
     key = natural_key(event_type, body, time or EARLIEST, "")
     return Event(
@@ -95,8 +89,19 @@ def make_event(
         body=cleaned(body),
         identifiers=named,
         sender_id=element.dedupe,
-        **fields,
+        **_fields(source, context),
     )
+
+
+def _fields(source: SourceConfig, context: Context) -> dict[str, Any]:
+    """What the sender said, masked, and the source's defaults where it said nothing."""
+    fields: dict[str, Any] = {k: value for k, value in context.items() if value not in (None, "")}
+    if "native" in fields:
+        fields["native"] = masked(fields["native"])
+    for name, value in source.defaults.items():
+        if name in _DEFAULTED and value:
+            fields.setdefault(name, value)
+    return fields
 
 
 def fingerprint(value: object) -> str:
