@@ -109,7 +109,7 @@ def _parts(settings: Settings) -> _Parts:
         receivers=receivers,
         relay=relay,
         dispatcher=dispatcher,
-        timers=Timers(engine, writer),
+        timers=Timers(engine, writer, settings.delivery_days),
         loop=ConsumerLoop(
             settings.kafka_bootstrap_servers, settings.consumer_group, [SCORES], consumer.handle
         ),

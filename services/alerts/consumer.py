@@ -17,6 +17,7 @@ from shared.bus.consumer import Batch, Record, SeekTo
 from shared.db.engine import driver
 from shared.events import scores
 from shared.events.codec import PREFIX, SUFFIX
+from shared.runtime.errors import is_unavailable
 
 log = structlog.get_logger()
 
@@ -66,6 +67,32 @@ class ScoreConsumer:
         self._writer = writer
 
     async def handle(self, batch: Batch) -> None:
+        """1. all in one transaction     2. the database is away, or offsets are missing: again later
+        3. something in it cannot be applied: halves, down to the one record, which is kept aside
+        """
+        try:
+            await self._transaction(batch)  # 1
+        except SeekTo:  # 2
+            raise
+        except Exception as error:
+            if is_unavailable(error):  # 2
+                raise
+            log.error("batch cannot be applied", records=len(batch.records), exc_info=error)
+            await self._bisect(batch, error)  # 3
+
+    async def _bisect(self, batch: Batch, error: Exception) -> None:
+        records = batch.records
+        if len(records) > 1:
+            half = len(records) // 2
+            for part in (records[:half], records[half:]):
+                await self.handle(Batch(part, batch.floors))
+            return
+        metrics.rejected.inc()
+        async with driver(self._engine) as connection, connection.transaction():
+            await progress.reject(connection, [(records[0], f"could not be applied: {type(error).__name__}")])
+            await progress.advance(connection, batch.next_offsets)
+
+    async def _transaction(self, batch: Batch) -> None:
         async with driver(self._engine) as connection, connection.transaction():
             told = await self.step(connection, batch)
         if told:

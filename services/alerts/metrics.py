@@ -14,4 +14,3 @@ attempt_seconds: Final = histogram("alerts_attempt_seconds", "Time of an attempt
 in_flight: Final = gauge("alerts_deliveries_in_flight", "Deliveries that are being tried now.")
 rejected: Final = counter("alerts_rejected", "Messages that could not be read and were kept aside.")
 dropped: Final = counter("alerts_old_versions", "Messages with a version that was not newer.")
-waiting: Final = gauge("alerts_deliveries_waiting", "Deliveries that are due, counted up to 10,000.")

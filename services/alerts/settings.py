@@ -32,6 +32,9 @@ class Settings(ServiceSettings):
     )
     delivery_timeout_s: float = Field(15.0, gt=0, le=60, description="Seconds a receiver has to answer.")
     delivery_lanes: int = Field(4, ge=1, le=64, description="Deliveries to one endpoint at the same time.")
+    delivery_days: int = Field(
+        90, ge=1, le=3650, description="Days for which concluded deliveries stay in the log."
+    )
     consumer_group: str = Field("cxloop-alerts", description="Kafka consumer group that reads scores.")
 
     @field_validator("allow_targets", mode="before")

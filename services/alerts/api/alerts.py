@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Final, get_args
 
 import msgspec
@@ -11,6 +12,7 @@ from fastapi.responses import Response
 from services.alerts.api.models import ActionBody, AlertModel
 from services.alerts.api.state import AppState
 from services.alerts.domain.alert import Alert, published
+from services.alerts.domain.identity import united
 from services.alerts.domain.lifecycle import Action, Impossible, Told, Verb, step
 from services.alerts.store import alerts as store
 from services.alerts.store.memory import save_alerts
@@ -144,23 +146,22 @@ async def change_alert(
         told = step(alert, action, now)
         if isinstance(told, Impossible):
             raise Problem("conflict", told.why)
+        news = [told]
         if told.alert.live and not alert.live:
-            await _check_alone(connection, alert)
-        await save_alerts(connection, [told.alert])
-        await _tell(state, connection, told, now)
+            news = await _alone(connection, told, now)
+        await save_alerts(connection, [item.alert for item in news])
+        await state.writer.tell(connection, news, await state.writer.book(connection), now)
     state.writer.wake()
-    return answer(told.alert)
+    return answer(news[-1].alert)
 
 
-async def _tell(state: AppState, connection: Any, told: Told, now: Micros) -> None:  # noqa: ANN401
-    book = await state.writer.book(connection)
-    await state.writer.tell(connection, [told], book, now)
-
-
-async def _check_alone(connection: Any, alert: Alert) -> None:  # noqa: ANN401
-    other = await store.live_driver(connection, alert)
-    if other is not None:
-        raise Problem("conflict", f"another alert about the same is open: {other}", extra={"alert": other})
+async def _alone(connection: Any, told: Told, now: Micros) -> list[Told]:  # noqa: ANN401
+    """A customer has one live alert of a driver: one that opened meanwhile goes on in the reopened one."""
+    other = await store.live_driver(connection, told.alert)
+    if other is None:
+        return [told]
+    stays, closes = united(told.alert, other, "reopened", now)
+    return [Told(closes, "updated"), replace(told, alert=stays)]
 
 
 def _check_version(alert: Alert, if_match: str | None) -> None:

@@ -30,32 +30,29 @@ def merged(
                 told.append(Told(moved, "updated"))
                 alerts[alert.driver] = moved
                 continue
-            older, younger = sorted((mine, alert), key=lambda a: (a.opened_at, a.id))
-            stays, closes = _united(older, younger, change, now)
+            both = (
+                replace(a, customer_id=change.customer_id, account_id=change.account_id)
+                for a in (mine, alert)
+            )
+            older, younger = sorted(both, key=lambda a: (a.opened_at, a.id))
+            stays, closes = united(older, younger, "two customers turned out to be one", now)
             told += [Told(closes, "updated"), Told(stays, "updated")]
             alerts[alert.driver] = stays
         memory = _absorbed(memory, other)
     return replace(memory, alerts=tuple(alerts.values())), told
 
 
-def _united(older: Alert, younger: Alert, change: ScoreChange, now: Micros) -> tuple[Alert, Alert]:
-    note = f"two customers turned out to be one; {younger.id} goes on here"
+def united(older: Alert, younger: Alert, why: str, now: Micros) -> tuple[Alert, Alert]:
+    """The alert that goes on with what both knew, and the other, closed as merged into it."""
+    note = f"{why}; {younger.id} goes on here"
     graver = gravity(younger.severity) > gravity(older.severity)
     stays = replace(
         older,
-        customer_id=change.customer_id,
-        account_id=change.account_id,
         severity=younger.severity if graver else older.severity,
         rules=_both(younger.rules, older.rules) if graver else _both(older.rules, younger.rules),
         causes=tuple(dict.fromkeys((*older.causes, *younger.causes))),
     )
-    closes = replace(
-        younger,
-        state="merged",
-        merged_into=older.id,
-        customer_id=change.customer_id,
-        account_id=change.account_id,
-    )
+    closes = replace(younger, state="merged", merged_into=older.id)
     line = entry(now, "cxloop", "merged", f"goes on as {older.id}")
     return scheduled(noted(stays, entry(now, "cxloop", "updated", note))), scheduled(noted(closes, line))
 

@@ -74,15 +74,15 @@ async def locked(connection: asyncpg.Connection, alert_id: str) -> Alert | None:
     raise TimeoutError("the customer of the alert kept changing")
 
 
-async def live_driver(connection: asyncpg.Connection, alert: Alert) -> str | None:
-    """Id of another live alert of the same customer and driver."""
-    found: str | None = await connection.fetchval(
-        "SELECT id FROM alerts.alert WHERE subject = $1 AND driver = $2 AND live AND id <> $3",
+async def live_driver(connection: asyncpg.Connection, alert: Alert) -> Alert | None:
+    """Another live alert of the same customer and driver. The caller holds the customer's lock."""
+    body = await connection.fetchval(
+        "SELECT body FROM alerts.alert WHERE subject = $1 AND driver = $2 AND live AND id <> $3 FOR UPDATE",
         alert.subject,
         alert.driver,
         alert.id,
     )
-    return found
+    return None if body is None else decode_alert(body)
 
 
 async def counts(connection: asyncpg.Connection) -> Mapping[str, int]:

@@ -196,3 +196,12 @@ def _row(row: asyncpg.Record) -> DeliveryRow:
         next_at=row["next_at"],
         created_at=row["created_at"],
     )
+
+
+async def purge(connection: asyncpg.Connection, days: int) -> None:
+    """Deliveries that are concluded and older; they hold the customers' words."""
+    await connection.execute(
+        "DELETE FROM alerts.delivery WHERE state <> 'pending'"
+        " AND created_at < now() - make_interval(days => $1)",
+        days,
+    )

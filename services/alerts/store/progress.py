@@ -56,3 +56,9 @@ async def reject(connection: asyncpg.Connection, faults: Sequence[tuple[Record, 
         [why for _, why in faults],
         [record.value for record, _ in faults],
     )
+
+
+async def purge(connection: asyncpg.Connection, days: int) -> None:
+    await connection.execute(
+        "DELETE FROM alerts.rejected WHERE rejected_at < now() - make_interval(days => $1)", days
+    )

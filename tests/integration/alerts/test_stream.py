@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaConsumer
 
 from services.alerts.consumer import ScoreConsumer
 from services.alerts.timers import BATCH, Timers
 from shared.bus.batches import Batch, Record
+from shared.bus.consumer import SeekTo
 from shared.bus.topics import ALERTS, FEEDBACK, SCORES
 from shared.db.engine import create_engine, driver
 from shared.events import decode, scores
@@ -191,6 +193,54 @@ async def test_a_batch_takes_a_constant_number_of_statements(service: Service, u
     # The first one also asks the driver's questions about types.
     assert counts[1] == counts[2]
     assert counts[1] < 30
+
+
+async def test_what_cannot_be_applied_is_kept_aside_and_the_rest_is_applied(
+    service: Service, unique: Unique
+) -> None:
+    good, poison, topic = unique("c"), unique("c"), unique("t")
+    await service.sql("INSERT INTO alerts.customer (id, body) VALUES ($1, 'no memory')", poison)
+    engine = create_engine(service.database_url, 2, "test")
+    try:
+        consumer = ScoreConsumer(engine, service.app.state.alerts.writer)
+        values = [scores.encode(bad(name)) for name in (unique("c"), poison, good)]
+        await consumer.handle(Batch(tuple(Record(topic, 0, i, 0, b"k", v) for i, v in enumerate(values))))
+    finally:
+        await engine.dispose()
+    assert len(await service.alerts(good)) == 1
+    rows = await service.sql("SELECT reasons FROM alerts.rejected WHERE topic = $1", topic)
+    assert [row["reasons"] for row in rows] == [["could not be applied: DecodeError"]]
+    ends = await service.sql("SELECT next_offset FROM alerts.progress WHERE topic = $1", topic)
+    assert ends[0]["next_offset"] == 3
+
+
+async def test_a_customer_the_timers_cannot_work_on_holds_up_nobody(
+    own_database_url: str, kafka: str, unique: Unique
+) -> None:
+    poison, customer = "a-poison", unique("c")
+    async with running(own_database_url, kafka, consumer_group=unique("alerts")) as service:
+        await service.sql("INSERT INTO alerts.customer (id, body) VALUES ($1, 'no memory')", poison)
+        await service.sql("INSERT INTO alerts.rule_state VALUES ($1, 'silence', '{}', 1)", poison)
+        waits = (wait(due=now() + 3_000_000),)
+        await service.tell(change(1, customer=customer, persona="decision_maker", waits=waits))
+        assert (await service.alert(customer))["rule"] == "promise-broken"
+        rows = await service.sql("SELECT next_at FROM alerts.rule_state WHERE customer = $1", poison)
+        assert rows[0]["next_at"] > now()
+
+
+async def test_a_database_ahead_of_the_batch_s_start_asks_to_seek(service: Service, unique: Unique) -> None:
+    engine, topic = create_engine(service.database_url, 2, "test"), unique("t")
+    consumer = ScoreConsumer(engine, service.app.state.alerts.writer)
+    value = scores.encode(bad(unique("c")))
+    try:
+        await consumer.handle(Batch((Record(topic, 0, 4, 0, b"k", value),)))
+        gap = Batch((Record(topic, 0, 9, 0, b"k", value),))
+        with pytest.raises(SeekTo) as wanted:
+            await consumer.handle(gap)
+        assert wanted.value.offsets == {(topic, 0): 5}
+        await consumer.handle(Batch(gap.records, {(topic, 0): 9}))
+    finally:
+        await engine.dispose()
 
 
 async def test_an_account_s_cancellation(service: Service, unique: Unique) -> None:
