@@ -12,7 +12,15 @@ from services.alerts.domain.track import fall as fall_of
 from services.alerts.domain.view import View, micros, value_of, worse
 from shared.events import alerts as wire
 from shared.events.codec import PREFIX, full_type
-from shared.events.scores import AppliedEvent, Contribution, EventPoints, ScoreChange, ScoreName, Scores
+from shared.events.scores import (
+    AppliedEvent,
+    Contribution,
+    Contributions,
+    EventPoints,
+    ScoreChange,
+    ScoreName,
+    Scores,
+)
 from shared.events.times import HOUR, Micros
 
 MAX_EVENTS: Final = 5
@@ -50,8 +58,17 @@ def _contributions(change: ScoreChange, score: ScoreName) -> tuple[Contribution,
             return change.contributions.risk[:5]
 
 
-def _trimmed(contribution: Contribution) -> Contribution:
-    rows = sorted(contribution.events, key=lambda e: (-abs(e.points), e.at, e.id))[:MAX_ROWS]
+def condensed(contributions: Contributions) -> Contributions:
+    """The largest rows of every signal: as much as an alert ever shows."""
+    return Contributions(
+        health=tuple(_trimmed(c, MAX_EVENTS) for c in contributions.health),
+        relationship=tuple(_trimmed(c, MAX_EVENTS) for c in contributions.relationship),
+        risk=tuple(_trimmed(c, MAX_EVENTS) for c in contributions.risk),
+    )
+
+
+def _trimmed(contribution: Contribution, limit: int = MAX_ROWS) -> Contribution:
+    rows = sorted(contribution.events, key=lambda e: (-abs(e.points), e.at, e.id))[:limit]
     return Contribution(
         contribution.signal, contribution.label, contribution.points, contribution.coverage, tuple(rows)
     )

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from services.alerts.domain import words
 from services.alerts.domain.alert import Alert
 from services.alerts.domain.memory import Memory
 from services.alerts.domain.outcomes import History
@@ -124,8 +125,10 @@ async def _save_aliases(connection: asyncpg.Connection, changed: list[Memory]) -
 
 
 def slim(change: ScoreChange) -> ScoreChange:
-    """Without the events: those with words are in `recent`, and no rule looks at them twice."""
-    return msgspec.structs.replace(change, events=(), causes=())
+    """What a look by the clock needs: no events (those with words are in `recent`), the largest rows."""
+    return msgspec.structs.replace(
+        change, events=(), causes=(), contributions=words.condensed(change.contributions)
+    )
 
 
 async def _save_histories(
