@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from shared.bus.errors import BusUnavailable, TopicMismatch
 from shared.bus.quiet import quiet_client
@@ -32,7 +32,7 @@ SCORES: Final = "cx.scores.v1"
 ALERTS: Final = "cx.alerts.v1"
 REJECTED: Final = "cx.rejected.v1"
 
-_EXISTS, _NO_REPLICAS, _BAD_SETTING = 36, 38, 40
+_EXISTS, _BAD_SETTING = 36, 40
 RETRY_S: Final = 0.5
 REQUEST_TIMEOUT_S: Final = 5.0
 
@@ -168,7 +168,7 @@ async def _create_missing(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
     for name, code, *text in response.topic_errors:
         if code in (0, _EXISTS):
             continue
-        why = f"{name}: {(text[0] if text else None) or f'error {code}'}"
+        why = f"{name}: {(text[0] if text else None) or for_code(code).__name__}"
         if code == _BAD_SETTING:
             raise TopicMismatch(f"the broker refuses our settings; {why}")
         raise _NotYetError(why)
@@ -181,7 +181,9 @@ async def _describe(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> d
     facts = {}
     for topic in await admin.describe_topics(names):
         partitions = topic["partitions"]
-        if topic["error_code"] or any(partition["leader"] < 0 for partition in partitions):
+        if topic["error_code"]:
+            raise _NotYetError(f"{topic['topic']}: {for_code(topic['error_code']).__name__}")
+        if any(partition["leader"] < 0 for partition in partitions):
             raise _NotYetError(f"{topic['topic']}: no leader yet")
         replication = min(len(partition["replicas"]) for partition in partitions)
         facts[topic["topic"]] = TopicFacts(len(partitions), replication, settings[topic["topic"]])
@@ -196,7 +198,7 @@ async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
     for response in await admin.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
             if code:
-                raise _NotYetError(f"{name}: {message or f'error {code}'}")
+                raise _NotYetError(f"{name}: {message or for_code(code).__name__}")
             found[name] = dict(_pair(entry) for entry in entries)
     return found
 

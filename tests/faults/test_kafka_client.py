@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from shared.bus.errors import BusUnavailable
 from shared.bus.producer import Producer
 from shared.bus.topics import TopicSpec, ensure_topics
 from shared.parts import Kafka
+from tests.faults.senders import Senders
 from tests.integration.bus_kit import everything, make_topic, producer_of, running
 from tests.integration.waiting import until
 
@@ -44,45 +45,6 @@ def broker(own_kafka: Kafka) -> Iterator[Kafka]:
     own_kafka.resume()
     if not own_kafka.pid:
         own_kafka.start()
-
-
-class Senders:
-    """Twenty tasks that send numbered records and remember which were acknowledged."""
-
-    def __init__(self, producer: Producer, topic: str) -> None:
-        self._producer = producer
-        self._topic = topic
-        self._next = 0
-        self.acknowledged: set[bytes] = set()
-        self.refused = 0
-        self.longest_s = 0.0
-
-    async def _send(self) -> None:
-        while True:
-            self._next += 1
-            value = b"%d" % self._next
-            began = time.monotonic()
-            try:
-                await self._producer.send(self._topic, value, value, deadline_s=2.0)
-                self.acknowledged.add(value)
-            except BusUnavailable:
-                self.refused += 1
-                await asyncio.sleep(0.05)
-            self.longest_s = max(self.longest_s, time.monotonic() - began)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._send()) for _ in range(20)]
-        yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        assert all(task.cancelled() for task in tasks), [t for t in tasks if not t.cancelled()]
-
-    async def more(self) -> None:
-        """Until something new is acknowledged."""
-        before = len(self.acknowledged)
-        await until(lambda: len(self.acknowledged) > before + 100)
 
 
 def freeze(broker: Kafka) -> None:
