@@ -3,7 +3,8 @@
 Commit protocol. `progress` in the database is the truth about offsets, Kafka's committed ones are a copy:
 1. A batch comes with the first offset of each partition.
 2. Where it begins beyond `progress`, the database is older than Kafka believes (a failover, a restore):
-   nothing is done, and the loop steps back to `progress` (never before the log's beginning).
+   nothing is done, and the loop steps back to `progress` (never before the log's beginning), in all of its
+   partitions, for a quiet one shows no gap of its own.
 3. Else it is folded in; each transaction writes `progress` with what it folded.
 4. Only then does the loop commit to Kafka. A crash between 3 and 4 repeats the batch, and claims make the
    repetition harmless.
@@ -12,7 +13,7 @@ A partition that was never seen begins at 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,11 +24,14 @@ from services.scoring import measures
 from services.scoring.batch import Context, absorb
 from services.scoring.store import progress
 from services.scoring.store.policies import SupersededError
+from services.scoring.store.types import Conn
 from shared.bus.consumer import Batch, SeekTo
 from shared.db.engine import driver
 
 log = structlog.get_logger()
 
+PARTITIONS: Final = 1024
+"""More than any topic of ours has."""
 POISON_SHARE: Final = 0.9
 POISON_LEAST: Final = 100
 
@@ -50,7 +54,7 @@ class Folder:
             if behind:
                 measures.REWOUND.inc(len(behind))
                 log.warning("the database is behind the committed offsets, reading again", count=len(behind))
-                raise SeekTo(behind)
+                raise SeekTo(await _everywhere(conn, behind))
             try:
                 tally = await absorb(conn, batch.records, self._context)
             except SupersededError:
@@ -69,6 +73,13 @@ class Folder:
         self.poisoned = len(batch.records) >= POISON_LEAST and rejected >= POISON_SHARE * len(batch.records)
         if rejected:
             log.warning("events refused, listed under rejected", count=rejected, of=len(batch.records))
+
+
+async def _everywhere(conn: Conn, behind: Iterable[progress.Partition]) -> dict[progress.Partition, int]:
+    """Where each partition stands that may be ours; the loop picks those that are."""
+    every = [(topic, number) for topic in {topic for topic, _ in behind} for number in range(PARTITIONS)]
+    known = await progress.read(conn, every)
+    return {partition: known.get(partition, 0) for partition in every}
 
 
 def _behind(batch: Batch, known: dict[progress.Partition, int]) -> dict[progress.Partition, int]:
