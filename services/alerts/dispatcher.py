@@ -115,7 +115,9 @@ class Dispatcher:
     async def _turn(self) -> None:
         self._woken.clear()
         async with driver(self._engine) as connection:
-            claimed = await deliveries.claim(connection, +self._busy, self._per_lane)
+            claimed = await deliveries.claim(
+                connection, +self._busy, self._per_lane, self._receivers.timeout_s
+            )
         for delivery in claimed:
             self._busy[delivery.lane] += 1
             task = asyncio.get_running_loop().create_task(self._deliver(delivery))

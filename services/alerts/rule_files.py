@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -196,3 +197,12 @@ def shipped() -> list[RuleDocument]:
 def schema() -> dict[str, Any]:
     """JSON schema of a rule document."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | RuleDocument.model_json_schema()
+
+
+def written_schema() -> str:
+    """The schema as it is kept beside the rules, for editors and reviews."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    (SHIPPED / "rule.schema.json").write_text(written_schema(), "utf-8")

@@ -19,9 +19,13 @@ router = APIRouter(prefix="/v1/rules", tags=["rules"])
 _KINDS: Final = frozenset(
     {"level", "fall", "answer", "happened", "promise_broken", "renewal_near", "silence"}
 )
-_Document = Annotated[
-    dict[str, Any], Body(description="A rule document; see the schema RuleDocument in the answer.")
-]
+_Document = Annotated[dict[str, Any], Body(description="A rule document.")]
+_BODY: Final = {
+    "requestBody": {
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RuleDocument"}}}
+    }
+}
+"""Read as an object and checked here, so that faults point to where they are; documented as what it is."""
 
 
 @router.get("", summary="List rules", dependencies=[require(Scope.read)])
@@ -43,7 +47,9 @@ async def read_rule(state: AppState, rule_id: str) -> RuleDocument:
     return found
 
 
-@router.post("", summary="Create a rule", status_code=201, dependencies=[require(Scope.admin)])
+@router.post(
+    "", summary="Create a rule", status_code=201, dependencies=[require(Scope.admin)], openapi_extra=_BODY
+)
 async def create_rule(state: AppState, body: _Document) -> RuleDocument:
     document = checked(body)
     async with state.writing() as connection:
@@ -53,7 +59,9 @@ async def create_rule(state: AppState, body: _Document) -> RuleDocument:
     return document
 
 
-@router.put("/{rule_id}", summary="Create or replace a rule", dependencies=[require(Scope.admin)])
+@router.put(
+    "/{rule_id}", summary="Create or replace a rule", dependencies=[require(Scope.admin)], openapi_extra=_BODY
+)
 async def put_rule(state: AppState, rule_id: str, body: _Document, response: Response) -> RuleDocument:
     """Counts from the next score message on. A shipped rule that was replaced is not updated any more."""
     if body.get("id", rule_id) != rule_id:

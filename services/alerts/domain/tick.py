@@ -10,6 +10,7 @@ from services.alerts.domain.hear import judged
 from services.alerts.domain.levels import overdue, scheduled
 from services.alerts.domain.lifecycle import Told, ended, woken
 from services.alerts.domain.memory import Book, Memory
+from services.alerts.domain.outcomes import History
 from shared.events.times import Micros
 
 
@@ -29,7 +30,19 @@ def tick(memory: Memory, book: Book, now: Micros) -> tuple[Memory, list[Told]]:
         for news in opening.open_or_join(tuple(alerts.values()), matches, view, book, now) if matches else ():
             told.append(news)
             alerts[news.alert.id] = news.alert
-    return replace(memory, alerts=tuple(a for a in alerts.values() if a.live)), told
+    live = tuple(alert for alert in alerts.values() if alert.live)
+    return replace(memory, alerts=live, histories=_settled(memory, now)), told
+
+
+def _settled(memory: Memory, now: Micros) -> dict[str, History]:
+    """Histories that wait for a time to come. A rule that was deleted or switched off has none any more,
+    or its customers would be looked at again and again."""
+    return {
+        rule: replace(history, next_at=None)
+        if history.next_at is not None and history.next_at <= now
+        else history
+        for rule, history in memory.histories.items()
+    }
 
 
 def _is_due(memory: Memory, rule_id: str, now: Micros) -> bool:

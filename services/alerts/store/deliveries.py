@@ -16,8 +16,9 @@ from services.alerts.store.setup import as_object
 
 DIRECT: Final = "direct"
 """Lane of mails to one person."""
-LEASE_S: Final = 90
-"""Longer than any attempt takes; a dispatcher that dies holds its deliveries back for so long."""
+LEASE_MARGIN_S: Final = 10.0
+"""A lease is longer than an attempt by this much, for the database's part of it. A dispatcher that dies
+holds its deliveries back until their leases end."""
 
 
 class NewDelivery(msgspec.Struct, frozen=True):
@@ -80,7 +81,9 @@ async def add(connection: asyncpg.Connection, rows: Sequence[NewDelivery]) -> No
     )
 
 
-async def claim(connection: asyncpg.Connection, busy: Mapping[str, int], per_lane: int) -> list[Claimed]:
+async def claim(
+    connection: asyncpg.Connection, busy: Mapping[str, int], per_lane: int, attempt_s: float
+) -> list[Claimed]:
     """Due deliveries, at most `per_lane` − `busy` of each lane, leased in one statement.
 
     Within a lane an alert's versions start in their order: a later one waits until the earlier one was
@@ -103,7 +106,7 @@ async def claim(connection: asyncpg.Connection, busy: Mapping[str, int], per_lan
         list(busy),
         list(busy.values()),
         per_lane,
-        float(LEASE_S),
+        attempt_s + LEASE_MARGIN_S,
     )
     return [
         Claimed(r["id"], r["lane"], r["lease"], r["alert"], r["what"], r["body"], r["recipient"], r["step"])

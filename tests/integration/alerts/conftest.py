@@ -26,7 +26,7 @@ from shared.runtime.auth import ApiKeys, Scope
 from tests.integration.alerts.receivers import MailBox, WebhookReceiver
 
 SECRET_KEY = base64.b64encode(bytes(range(32))).decode()
-PATIENCE_S = 20.0
+PATIENCE_S = 45.0
 
 
 def now() -> Micros:

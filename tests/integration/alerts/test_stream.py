@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from services.alerts.consumer import ScoreConsumer
-from services.alerts.timers import BATCH, Timers
+from services.alerts.timers import Timers
 from shared.bus.batches import Batch, Record
 from shared.bus.consumer import SeekTo
 from shared.bus.topics import ALERTS, FEEDBACK, SCORES
@@ -152,8 +152,8 @@ async def told_by_time(service: Service, alert: str, later: int) -> list[str]:
     timers = Timers(engine, service.app.state.alerts.writer)
     told: list[str] = []
     try:
-        count = BATCH
-        while count == BATCH:
+        count = 1
+        while count:
             async with driver(engine) as connection, connection.transaction():
                 count, news = await timers.step(connection, now() + later)
                 told += [item.what for item in news if item.alert.id == alert]

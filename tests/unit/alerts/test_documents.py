@@ -13,7 +13,7 @@ from services.alerts.api.rules import checked
 from services.alerts.consumer import Unreadable, read
 from services.alerts.domain.councils import Council, council_of
 from services.alerts.domain.rules import Happened, Level
-from services.alerts.rule_files import RuleDocument, duration, schema, shipped
+from services.alerts.rule_files import SHIPPED, RuleDocument, duration, schema, shipped, written_schema
 from shared.bus.batches import Record
 from shared.events import alerts as wire
 from shared.events import scores as messages
@@ -44,6 +44,11 @@ def test_the_schema_takes_the_shipped_rules() -> None:
     validator = jsonschema.Draft202012Validator(schema())
     for document in shipped():
         validator.validate(document.model_dump())
+
+
+def test_the_schema_in_the_tree_is_fresh() -> None:
+    kept = (SHIPPED / "rule.schema.json").read_text("utf-8")
+    assert kept == written_schema(), "write it anew: python -m services.alerts.rule_files"
 
 
 @pytest.mark.parametrize(

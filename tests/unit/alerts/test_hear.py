@@ -267,6 +267,16 @@ def test_risk_that_time_alone_raised_has_to_last() -> None:
     assert "stayed" in world.alert().reason.text
 
 
+def test_a_rule_that_was_switched_off_or_deleted_is_not_looked_at_for_ever() -> None:
+    world = World()
+    world.hear(change(1, scores(0.5), scores(0.61), causes=(cause("time", 0.3),)))
+    off = tuple(replace(rule, enabled=False) for rule in BOOK.rules)
+    for book in (replace(BOOK, rules=off), replace(BOOK, rules=())):
+        memory, told = tick(world.memories["c-1"], book, NOW + DAY)
+        assert told == []
+        assert all(history.next_at is None for history in memory.histories.values())
+
+
 def test_risk_that_falls_within_the_dwell_is_never_told() -> None:
     world = World()
     world.hear(change(1, scores(0.5), scores(0.61), causes=(cause("time", 0.3),)))
