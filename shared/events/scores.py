@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
+from shared.events.codec import PREFIX, SUFFIX, full_type
+
 ScoreName = Literal["health", "relationship", "risk"]
 Cause = Literal["time", "new", "late", "corrected", "retracted", "merge", "split", "policy", "model"]
+
+
+def _null() -> None:
+    """The default of a field that is told even while it is unknown: only plain defaults are left out."""
+
+
+def _empty() -> tuple[()]:
+    """Likewise for lists."""
+    return ()
+
+
+_NULL: Final[Any] = msgspec.field(default_factory=_null)
+_EMPTY: Final[Any] = msgspec.field(default_factory=_empty)
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -84,8 +99,8 @@ class AppliedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str
     time: str
     recorded: str
-    actor: str | None = None
-    about: str | None = None
+    actor: str | None = _NULL
+    about: str | None = _NULL
     first: bool = True
     summary: str = ""
     text: str | None = None
@@ -134,25 +149,25 @@ class ScoreChange(msgspec.Struct, frozen=True, omit_defaults=True):
     policy: str
     model: str
     customer_id: str | None = None
-    account_id: str | None = None
+    account_id: str | None = _NULL
     merged_from: tuple[str, ...] = ()
     split_from: str | None = None
-    identifiers: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = _EMPTY
     leaves: tuple[str, ...] = ()
-    name: str | None = None
-    region: str | None = None
-    persona: str | None = None
+    name: str | None = _NULL
+    region: str | None = _NULL
+    persona: str | None = _NULL
     segment: str | None = None
     stage: str | None = None
     owner: str | None = None
     language: str | None = None
-    value: int | None = None
+    value: int | None = _NULL
     currency: str | None = None
-    renewal_at: str | None = None
-    events: tuple[AppliedEvent, ...] = ()
+    renewal_at: str | None = _NULL
+    events: tuple[AppliedEvent, ...] = _EMPTY
     waits: tuple[Wait, ...] = ()
-    causes: tuple[CausePart, ...] = ()
-    contributions: Contributions = Contributions()
+    causes: tuple[CausePart, ...] = _EMPTY
+    contributions: Contributions = msgspec.field(default_factory=Contributions)
     quiet: bool = False
     """True for messages that must page nobody: rebuild and re-scoring by a new policy."""
 
@@ -162,9 +177,16 @@ _decoder = msgspec.json.Decoder(ScoreChange)
 
 
 def encode(change: ScoreChange) -> bytes:
-    return _encoder.encode(change)
+    """Types of events are short in our hands and whole on the wire, as in events themselves."""
+    events = tuple(msgspec.structs.replace(e, type=full_type(e.type)) for e in change.events)
+    return _encoder.encode(msgspec.structs.replace(change, events=events) if events else change)
 
 
 def decode(raw: bytes) -> ScoreChange:
     """Raises msgspec.MsgspecError for anything that is no score change."""
-    return _decoder.decode(raw)
+    change = _decoder.decode(raw)
+    events = tuple(
+        msgspec.structs.replace(e, type=e.type.removeprefix(PREFIX).removesuffix(SUFFIX))
+        for e in change.events
+    )
+    return msgspec.structs.replace(change, events=events) if events else change
