@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
-from shared.bus.consumer import ConsumerLoop
+from shared.bus.consumer import Batch, ConsumerLoop
 from shared.bus.producer import Message, Producer
+
+Handle = Callable[[Batch], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -60,9 +63,12 @@ async def running(loop: ConsumerLoop) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def committed(bootstrap: str, group: str) -> dict[int, int]:
-    """Offsets the group has committed, by partition."""
+    """Offsets the group has committed, by partition; none while a new cluster has no coordinator yet."""
     async with admin_of(bootstrap) as admin:
-        offsets = await admin.list_consumer_group_offsets(group)
+        try:
+            offsets = await admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:
+            return {}
     return {partition.partition: found.offset for partition, found in offsets.items()}
 
 
@@ -85,3 +91,31 @@ async def forget_before(bootstrap: str, topic: str, offset: int) -> None:
     """What retention does in time: everything before `offset` of partition 0 is gone."""
     async with admin_of(bootstrap) as admin:
         await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
+
+
+TEN = [b"%d" % n for n in range(10)]
+
+
+class Open(ConsumerLoop):
+    """A loop whose client a test can reach."""
+
+    client: AIOKafkaConsumer | None = None
+
+    def _client(self) -> AIOKafkaConsumer:
+        self.client = super()._client()
+        return self.client
+
+
+class Taken:
+    """A handler that takes down what it gets; `before` may raise or wait."""
+
+    def __init__(self, before: Handle | None = None) -> None:
+        self.values: list[bytes] = []
+        self.batches: list[Batch] = []
+        self._before = before
+
+    async def __call__(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        if self._before is not None:
+            await self._before(batch)
+        self.values += [record.value for record in batch.records]

@@ -6,43 +6,27 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from structlog.testing import capture_logs
 
 from shared.bus import watch
 from shared.bus.consumer import Batch, ConsumerLoop, Limits, SeekTo
 from shared.bus.errors import ConsumerLost, ConsumerStalled
-from tests.integration.bus_kit import committed, fill, forget_before, make_topic, producer_of, running
+from tests.integration.bus_kit import (
+    TEN,
+    Open,
+    Taken,
+    committed,
+    fill,
+    forget_before,
+    make_topic,
+    producer_of,
+    running,
+)
 from tests.integration.waiting import until
 
 Unique = Callable[[str], str]
-Handle = Callable[[Batch], Awaitable[None]]
 QUICK = Limits(backoff_min_s=0.01, backoff_max_s=0.05)
-
-
-class Open(ConsumerLoop):
-    """A loop whose client a test can reach."""
-
-    client: AIOKafkaConsumer | None = None
-
-    def _client(self) -> AIOKafkaConsumer:
-        self.client = super()._client()
-        return self.client
-
-
-class Taken:
-    """A handler that takes down what it gets; `before` may raise or wait."""
-
-    def __init__(self, before: Handle | None = None) -> None:
-        self.values: list[bytes] = []
-        self.batches: list[Batch] = []
-        self._before = before
-
-    async def __call__(self, batch: Batch) -> None:
-        self.batches.append(batch)
-        if self._before is not None:
-            await self._before(batch)
-        self.values += [record.value for record in batch.records]
 
 
 @pytest.fixture
@@ -53,9 +37,6 @@ async def topic(kafka: str, unique: Unique) -> str:
     async with producer_of(kafka) as producer:
         await fill(producer, name, TEN)
     return name
-
-
-TEN = [b"%d" % n for n in range(10)]
 
 
 async def test_a_new_group_begins_at_the_beginning_and_commits_what_is_done(
