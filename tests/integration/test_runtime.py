@@ -20,6 +20,7 @@ from shared.runtime.auth import ApiKeys, Scope
 from shared.runtime.problem import Problem
 from shared.runtime.settings import ServiceSettings
 from tests.integration.small_service import make_app
+from tests.integration.waiting import until
 
 SECRET = base64.b64encode(b"k" * 32).decode()
 
@@ -228,16 +229,15 @@ def test_problems_are_exceptions_with_a_text_for_logs() -> None:
 
 
 async def cut_all(url: str) -> None:
-    await edit(
-        url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    )
-
-
-async def edit(url: str, statement: str) -> None:
+    """Ends every other connection to the database, and waits until the server has closed them."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     connection = await connect(url, "test")
     try:
-        await connection.execute(statement)
+        await connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
+
+        async def gone() -> bool:
+            return await connection.fetchval(f"SELECT count(*) {others}") == 0
+
+        await until(gone)
     finally:
         await connection.close()
