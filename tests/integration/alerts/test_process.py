@@ -68,13 +68,19 @@ async def process(
         child.wait(END_S)
 
 
+async def make_key(url: str) -> str:
+    engine = create_engine(url, 1, "test")
+    try:
+        return await ApiKeys(engine).create("test", list(Scope))
+    finally:
+        await engine.dispose()
+
+
 async def test_killed_while_a_receiver_hangs(
     own_database_url: str, kafka: str, unique: Callable[[str], str], receiver: WebhookReceiver, tmp_path: Path
 ) -> None:
     group, customer, log = unique("alerts"), unique("c"), tmp_path / "log"
-    engine = create_engine(own_database_url, 1, "test")
-    key = await ApiKeys(engine).create("test", list(Scope))
-    await engine.dispose()
+    key = await make_key(own_database_url)
     await ensure_topics(kafka, TOPICS)
     producer = Producer(kafka, "test-scores")
     assert await producer.start()

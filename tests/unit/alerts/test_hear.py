@@ -6,71 +6,13 @@ from dataclasses import replace
 
 import msgspec
 
-from services.alerts.domain.alert import Alert
-from services.alerts.domain.batch import apply
 from services.alerts.domain.councils import Council
-from services.alerts.domain.lifecycle import Action, DismissReason, Told, Verb, step
-from services.alerts.domain.memory import Book, Memory
+from services.alerts.domain.lifecycle import DismissReason
 from services.alerts.domain.tick import tick
-from services.alerts.rule_files import shipped
-from shared.events.scores import Contributions, ScoreChange
-from shared.events.times import DAY, HOUR, MINUTE, Micros
+from shared.events.scores import Contributions
+from shared.events.times import DAY, HOUR, MINUTE
 from tests.unit.alerts.builders import NOW, answer, cause, change, event, explained, scores, wait
-
-BOOK = Book(tuple(document.build() for document in shipped()), link="https://x.example/alerts/{id}")
-
-
-class World:
-    """The memories of everybody, and what was told."""
-
-    def __init__(self) -> None:
-        self.memories: dict[str, Memory] = {}
-        self.told: list[Told] = []
-        self.now: Micros = NOW
-
-    def hear(self, message: ScoreChange, book: Book = BOOK) -> list[Told]:
-        names = {message.customer_id or message.account_id or "", *message.merged_from}
-        names |= {message.split_from} if message.split_from else set()
-        for name in names:
-            self.memories.setdefault(name, Memory(name))
-        news = apply(self.memories, message, book, self.now)
-        self.told += news
-        return news
-
-    def tick(self, customer: str = "c-1", after: Micros = 0) -> list[Told]:
-        self.now += after
-        self.memories[customer], news = tick(self.memories[customer], BOOK, self.now)
-        self.told += news
-        return news
-
-    def alert(self, customer: str = "c-1") -> Alert:
-        (alert,) = self.memories[customer].alerts
-        return alert
-
-    def does(self, verb: Verb, customer: str = "c-1", **more: object) -> Told:
-        self.now += MINUTE
-        alert = self.alert(customer)
-        told = step(alert, Action(verb, "bob", **more), self.now)  # type: ignore[arg-type]
-        assert isinstance(told, Told)
-        alerts = (told.alert,) if told.alert.live else ()
-        self.memories[customer] = replace(self.memories[customer], alerts=alerts)
-        return told
-
-
-def words(news: list[Told]) -> list[str]:
-    return [item.what for item in news]
-
-
-def bad(version: int = 1, name: str = "a1") -> ScoreChange:
-    given = answer(name, 2, when=NOW)
-    return change(
-        version,
-        scores(0.2, 70.0),
-        scores(0.7, 50.0),
-        events=(given,),
-        causes=(cause("new", 2.0, "risk", name), cause("new", -20.0, "health", name)),
-        contributions=explained((name, 1.4)),
-    )
+from tests.unit.alerts.world import BOOK, World, bad, words
 
 
 def test_several_rules_at_once_are_one_alert_and_the_gravest_leads() -> None:
@@ -283,59 +225,6 @@ def test_risk_that_falls_within_the_dwell_is_never_told() -> None:
     world.now += HOUR
     world.hear(change(2, scores(0.61), scores(0.55), causes=(cause("time", -0.3),)))
     assert world.tick(after=2 * HOUR) == []
-
-
-def test_two_customers_who_are_one_keep_the_older_alert() -> None:
-    world = World()
-    world.hear(change(1, customer="b", events=(answer("b1", 2, when=NOW),)))
-    older = world.alert("b")
-    world.now += HOUR
-    world.hear(bad())
-    younger = world.alert("c-1")
-    world.now += HOUR
-    news = world.hear(change(2, scores(0.7, 50.0), scores(0.7, 50.0), merged_from=("b",)))
-    assert world.alert("c-1").id == older.id
-    assert world.alert("c-1").customer_id == "c-1"
-    assert world.alert("c-1").severity == "high"
-    assert world.memories["b"].alerts == ()
-    closed = next(item.alert for item in news if item.alert.id == younger.id)
-    assert (closed.state, closed.merged_into) == ("merged", older.id)
-
-
-def test_a_late_message_of_a_merged_customer_reaches_the_survivor() -> None:
-    world = World()
-    world.hear(change(1, customer="b"))
-    world.hear(change(1, scores(), scores(), merged_from=("b",)))
-    world.hear(change(2, customer="b", events=(answer("late", 1),)))
-    assert world.alert("c-1").rules == ("detractor-answer",)
-    assert world.memories["b"].alerts == ()
-
-
-def test_a_split_takes_its_alerts_along_and_tells_no_story_twice() -> None:
-    world = World()
-    world.hear(change(1, customer="b", events=(answer("b1", 2),)))
-    theirs = world.alert("b").id
-    world.hear(change(1, scores(), scores(), merged_from=("b",), leaves=("leaf-b", "leaf-c-1")))
-    assert world.alert("c-1").id == theirs
-    again = answer("b1", 2)
-    world.hear(change(3, customer="b", split_from="c-1", leaves=("leaf-b",), events=(again,)))
-    assert world.alert("b").id == theirs
-    assert world.alert("b").customer_id == "b"
-    assert world.memories["c-1"].alerts == ()
-
-
-def test_a_merged_alert_lives_again_after_a_split() -> None:
-    world = World()
-    world.hear(change(1, events=(answer("a1", 2),)))
-    world.now += HOUR
-    world.hear(change(1, customer="b", events=(answer("b1", 2, when=NOW),)))
-    theirs = world.alert("b").id
-    news = world.hear(change(2, merged_from=("b",), leaves=("leaf-b", "leaf-c-1")))
-    closed = next(item.alert for item in news if item.alert.id == theirs)
-    source = world.memories["c-1"]
-    world.memories["c-1"] = replace(source, alerts=(*source.alerts, closed))
-    world.hear(change(2, customer="b", split_from="c-1", leaves=("leaf-b",)))
-    assert (world.alert("b").id, world.alert("b").state) == (theirs, "open")
 
 
 def test_the_narrowest_council_gets_it() -> None:
