@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring import measures, messages, past
@@ -26,7 +25,7 @@ from services.scoring.reads import Moment, Subject
 from services.scoring.rows import customer_row
 from services.scoring.store import customers, identities, policies, queues
 from services.scoring.store.customers import CustomerRow, Held
-from services.scoring.store.queues import Dirty
+from services.scoring.store.queues import Dirty, News
 from services.scoring.store.types import Conn
 from services.scoring.view import View
 from shared.db import outbox
@@ -97,7 +96,8 @@ async def _rolled(
     row = customer_row(held.id, view, engine, held, named, None)
     row = row._replace(next_at=view.next_check)
     await asyncio.sleep(0)
-    applied = _events(entries)
+    news = [queues.unpack(entry.news) for entry in entries]
+    applied = _events(news)
     before = published_scores(held)
     change = ScoreChange(
         account_id=held.id,
@@ -105,6 +105,8 @@ async def _rolled(
         events=applied,
         leaves=tuple(sorted(nodes)),
         causes=causes(engine, subject, held.scored_at, t, [e.id for e in applied]) if before else (),
+        merged_from=tuple(sorted({m for one in news for m in one.merged_from} - {held.id})),
+        split_from=next((one.split_from for one in news if one.split_from), None),
         quiet=held.version > 0 and held.generation < engine.generation,
         **messages.common(view, row),
     )
@@ -137,10 +139,7 @@ def _raw(view: View) -> tuple[int, int, int]:
     return scores.health.raw, scores.relationship.raw, scores.log_odds
 
 
-def _events(entries: Sequence[Dirty]) -> tuple[AppliedEvent, ...]:
+def _events(news: Sequence[News]) -> tuple[AppliedEvent, ...]:
     """The events of all entries, each once, by time."""
-    found = {e.id: e for d in entries for e in _decoder.decode(d.events)}
+    found = {e.id: e for one in news for e in one.events}
     return tuple(sorted(found.values(), key=lambda e: (e.time, e.id))[-messages.MAX_EVENTS :])
-
-
-_decoder: Final = msgspec.json.Decoder(tuple[AppliedEvent, ...])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -10,6 +11,8 @@ import msgspec
 from services.scoring import messages
 from services.scoring.domain.decay import LANDMARK
 from services.scoring.domain.identity import account, mention
+from services.scoring.domain.numbers import NANO
+from services.scoring.domain.score import Scores
 from services.scoring.effective import effective
 from services.scoring.engine import Engine
 from services.scoring.graph import Graph, Part, moment
@@ -17,15 +20,16 @@ from services.scoring.locking import Ground
 from services.scoring.placing import Placed
 from services.scoring.rows import customer_row
 from services.scoring.store.customers import CustomerRow, Held
-from services.scoring.store.queues import Dirty
+from services.scoring.store.queues import Dirty, News, pack
 from services.scoring.store.types import Stored
 from services.scoring.view import View
 from shared.db.outbox import OutboxRow
 from shared.events import scores as published
 from shared.events.identifiers import strength
-from shared.events.scores import AppliedEvent, ScoreChange
+from shared.events.scores import AppliedEvent, CausePart, ScoreChange, ScoreName
 
 SCORES_TOPIC: Final = "cx.scores.v1"
+SCORES: Final[tuple[ScoreName, ...]] = ("health", "relationship", "risk")
 
 
 class Setting(NamedTuple):
@@ -56,13 +60,14 @@ def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
     identifiers = _identifiers(part, setting)
     if part.organisation:
         row = customer_row(part.root, view, engine, held, identifiers, None)
-        return Outcome(row, [], [Dirty(part.root, part.root, _pack(applied))])
+        news = News(applied, part.merged_from, part.split_from)
+        return Outcome(row, [], [Dirty(part.root, part.root, pack(news))])
     belongs = account([mention(row.event) for row in rows])
     row = customer_row(part.root, view, engine, held, identifiers, belongs)
     change = _change(part, setting, engine, view, row, applied)
     message = OutboxRow(SCORES_TOPIC, part.root.encode(), published.encode(change))
     theirs = tuple(msgspec.structs.replace(event, customer=part.root) for event in applied)
-    dirty = [Dirty(a, part.root, _pack(theirs)) for a in _accounts(part, setting, belongs)]
+    dirty = [Dirty(a, part.root, pack(News(theirs))) for a in _accounts(part, setting, belongs)]
     return Outcome(row, [message], dirty)
 
 
@@ -92,11 +97,14 @@ def _change(
     since = held.scored_at if held and before else first
     known = _applied(effective(part.before)) if before else []
     counting = _applied(effective(part.after))
+    parts = engine.causes(known, counting, since, row.scored_at, part.moved)
+    if held and before and held.generation != engine.generation:
+        parts = (*parts, *by_policy(before, view.scores, parts))
     return ScoreChange(
         customer_id=part.root,
         account_id=setting.accounts.get(row.account) if row.account else None,
         before=before,
-        causes=engine.causes(known, counting, since, row.scored_at, part.moved),
+        causes=parts,
         events=applied,
         merged_from=part.merged_from,
         split_from=part.split_from,
@@ -104,6 +112,24 @@ def _change(
         leaves=tuple(sorted(n.id for n in part.nodes)),
         **messages.common(view, row),
     )
+
+
+def by_policy(before: published.Scores, after: Scores, parts: Sequence[CausePart]) -> list[CausePart]:
+    """What the other causes leave of a change, where the policy changed. Unknown values have none."""
+    risk = before.risk.value
+    was = {
+        "health": before.health.value,
+        "relationship": before.relationship.value,
+        "risk": math.log(risk / (1 - risk)) if risk and risk < 1 else None,
+    }
+    now = {"health": after.health.raw, "relationship": after.relationship.raw, "risk": after.log_odds}
+    found = []
+    for name in SCORES:
+        value = was[name]
+        if value is not None:
+            rest = now[name] / NANO - value - sum(part.points for part in parts if part.score == name)
+            found.append(CausePart(name, "policy", round(rest, 9)))
+    return [part for part in found if part.points]
 
 
 def published_scores(held: Held | None) -> published.Scores | None:
@@ -115,10 +141,6 @@ def published_scores(held: Held | None) -> published.Scores | None:
 
 def _applied(rows: Sequence[Stored]) -> list[messages.Applied]:
     return [row.applied for row in rows]
-
-
-def _pack(applied: tuple[AppliedEvent, ...]) -> bytes:
-    return msgspec.json.encode(applied)
 
 
 _scores: Final = msgspec.json.Decoder(published.Scores)

@@ -56,7 +56,9 @@ def about_key(event: Event) -> EpisodeKey | None:
     """The interaction that a survey's answer speaks of."""
     about = getattr(event.body, "about", None)
     if isinstance(about, b.Reference):
-        source = about.source if "/" in about.source else f"/sources/{about.source}"
+        # A webhook's source may be named by its id alone.
+        whole = "/" in about.source or about.source == event.source
+        source = about.source if whole else f"/sources/{about.source}"
         return EpisodeKey(source, INTERACTION, about.id)
     if isinstance(about, str) and about:
         return EpisodeKey(event.source, INTERACTION, about)

@@ -67,7 +67,7 @@ async def sweep(conn: Conn, engine: Engine, limit: int) -> int:
         moved, looks = await _look(conn, people, engine)
         await _tell(conn, {i: people[i] for i in moved}, engine, quiet=False)
         accounts = [i for i, one in held.items() if one.organisation]
-        await queues.add(conn, [Dirty(i, i, b"[]") for i in accounts])
+        await queues.add(conn, [Dirty(i, i) for i in accounts])
         await customers.look_again(conn, looks | dict.fromkeys(accounts))
     measures.RESCORED.labels("time").inc(len(held))
     return len(held)

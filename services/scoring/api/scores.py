@@ -30,8 +30,9 @@ router = APIRouter(tags=["scores"], dependencies=[require(Scope.read)])
 async def score(who: Who, times: AtTimes, request: Request) -> Response:
     """Health, relationship and risk, now or at any other time."""
     async with connection(request) as conn:
-        found = await _read(conn, who, engine(request), times.as_of, times.known_at)
-    return pinned(request, times, found)
+        row = await packed(conn, who)
+        view, at = await reads.view(conn, row, who.given, engine(request), *times)
+    return pinned(request, times, {who.field: row.id} | document(view.scores, at), row.now)
 
 
 @router.post("/v1/scores", response_model=BulkOut)
@@ -53,17 +54,11 @@ async def _item(conn: Conn, asked: dict[str, str], with_: Engine, as_of: Micros 
             if found is None:
                 raise Problem("not_found", "nobody was ever named so")
             who = Who(found[1], organisation=found[0])
-        return asked | await _read(conn, who, with_, as_of, None)
+        row = await packed(conn, who)
+        view, at = await reads.view(conn, row, who.given, with_, as_of, None)
+        return asked | {who.field: row.id} | document(view.scores, at)
     except Problem as problem:
         return asked | {"error": problem.document()}
-
-
-async def _read(
-    conn: Conn, who: Who, with_: Engine, as_of: Micros | None, known_at: Micros | None
-) -> dict[str, Any]:
-    row = await packed(conn, who)
-    view, at = await reads.view(conn, row, who.given, with_, as_of, known_at)
-    return {who.field: row.id} | document(view.scores, at)
 
 
 def document(found: Scores, at: Moment) -> dict[str, Any]:
@@ -94,10 +89,13 @@ def shown(score: Score) -> dict[str, Any]:
     return fields
 
 
-def pinned(request: Request, times: Times, content: dict[str, Any]) -> Response:
-    """JSON; with both times given it never changes, so it has an ETag and may be a 304."""
+def pinned(request: Request, times: Times, content: dict[str, Any], now: Micros) -> Response:
+    """JSON; with both times given it never changes, so it has an ETag and may be a 304.
+
+    Unless more may become known before `known_at`.
+    """
     body = msgspec.json.encode(content)
-    if not times.pinned:
+    if not times.pinned or (times.known_at or 0) > now:
         return Response(body, media_type="application/json")
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     asked = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}

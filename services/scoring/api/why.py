@@ -32,7 +32,9 @@ async def explanation(who: Who, times: AtTimes, request: Request) -> Response:
     at = reads.moment(row, times.as_of, times.known_at)
     told = await asyncio.to_thread(_explained, subject, with_, at)
     named = {who.field: row.id, "as_of": instant(at.as_of), "known_at": instant(at.known_at)}
-    return pinned(request, times, named | told | {"policy": with_.policy.id, "model": with_.model.id})
+    return pinned(
+        request, times, named | told | {"policy": with_.policy.id, "model": with_.model.id}, row.now
+    )
 
 
 def _explained(subject: Subject, with_: Engine, at: Moment) -> dict[str, object]:

@@ -9,12 +9,16 @@ function of the set of links.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from shared.events import Event
 from shared.events.identifiers import is_organisation, ordered
-from shared.events.ids import leaf_id
+from shared.events.ids import leaf_id as leaf_id_of
 from shared.events.times import Micros
+
+leaf_id = lru_cache(maxsize=32_768)(leaf_id_of)
+"""Each event of a customer names the same few identifiers."""
 
 
 class Names(NamedTuple):

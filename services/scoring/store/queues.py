@@ -5,19 +5,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from services.scoring.store.types import Conn
+from shared.events.scores import AppliedEvent
+
+
+class News(msgspec.Struct, frozen=True):
+    """What made a sum out of date, for the account's message."""
+
+    events: tuple[AppliedEvent, ...] = ()
+    merged_from: tuple[str, ...] = ()
+    split_from: str | None = None
 
 
 class Dirty(NamedTuple):
-    """An account whose sum is out of date. `events`: what was applied, as packed for the message."""
+    """An account whose sum is out of date, because of a person or of its own events. `news` is packed."""
 
     account: str
     person: str
-    events: bytes
+    news: bytes = b"{}"
+
+
+def pack(news: News) -> bytes:
+    return msgspec.json.encode(news)
+
+
+def unpack(raw: bytes) -> News:
+    """The inverse of `pack`."""
+    return _news.decode(raw)
+
+
+_news = msgspec.json.Decoder(News)
 
 
 _ADD = """
-INSERT INTO scoring.dirty_account (account, person, events)
+INSERT INTO scoring.dirty_account (account, person, news)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[])
 """
 _NEXT = "SELECT account::text FROM scoring.dirty_account ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
@@ -25,7 +48,7 @@ _TAKE = """
 DELETE FROM scoring.dirty_account WHERE id IN (
   SELECT id FROM scoring.dirty_account WHERE account = $1::uuid ORDER BY id LIMIT 2000
   FOR UPDATE SKIP LOCKED)
-RETURNING account::text, person::text, events
+RETURNING account::text, person::text, news
 """
 _AGED = """
 UPDATE scoring.customer SET generation = $1 WHERE id IN (
@@ -54,6 +77,6 @@ async def take(conn: Conn) -> list[Dirty]:
 
 async def add_older(conn: Conn, generation: int, limit: int) -> int:
     """Put accounts that an older policy scored into the queue; returns how many."""
-    rows = [Dirty(row[0], row[0], b"[]") for row in await conn.fetch(_AGED, generation, limit)]
+    rows = [Dirty(row[0], row[0]) for row in await conn.fetch(_AGED, generation, limit)]
     await add(conn, rows)
     return len(rows)

@@ -109,11 +109,16 @@ async def test_score_and_its_times(api: Api, ann: str) -> None:
 
 
 async def test_pinned_reads_have_an_etag(api: Api, ann: str) -> None:
-    query = {"as_of": at(9), "known_at": "2030-01-01T00:00:00Z"}
+    known_at = (await api.get(f"/v1/customers/{ann}"))["scored_at"]
+    query = {"as_of": at(9), "known_at": known_at}
     first = await api.client.get(f"/v1/customers/{ann}/score", params=query)
     tag = first.headers["etag"]
     second = await api.client.get(f"/v1/customers/{ann}/score", params=query, headers={"if-none-match": tag})
     assert (second.status_code, second.content) == (304, b"")
+    later = await api.client.get(
+        f"/v1/customers/{ann}/score", params=query | {"known_at": "2090-01-01T00:00:00Z"}
+    )
+    assert "etag" not in later.headers, "more may become known before then"
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ STATEMENTS = (
     " ((coalesce(value_at_risk, -1)), id) WHERE merged_into IS NULL",
     """CREATE TABLE scoring.dirty_account (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        account uuid NOT NULL, person uuid NOT NULL, events bytea NOT NULL)""",
+        account uuid NOT NULL, person uuid NOT NULL, news bytea NOT NULL)""",
     "CREATE INDEX dirty_account_account ON scoring.dirty_account (account, id)",
     """CREATE TABLE scoring.progress (
         topic text NOT NULL, partition integer NOT NULL, next_offset bigint NOT NULL,
