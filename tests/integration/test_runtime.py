@@ -236,7 +236,7 @@ async def cut_all(url: str) -> None:
         await connection.execute(f"SELECT pg_terminate_backend(pid) {others}")
 
         async def gone() -> bool:
-            return await connection.fetchval(f"SELECT count(*) {others}") == 0
+            return bool(await connection.fetchval(f"SELECT count(*) = 0 {others}"))
 
         await until(gone)
     finally:
