@@ -20,6 +20,7 @@ from shared.events.identifiers import is_organisation
 from shared.events.scores import Scores
 from shared.runtime.auth import Scope, require
 from shared.runtime.pagination import (
+    MAX_LIMIT,
     Cursor,
     Limit,
     Page,
@@ -27,13 +28,15 @@ from shared.runtime.pagination import (
     decode_cursor,
     encode_cursor,
 )
-from shared.runtime.problem import Problem
+from shared.runtime.problem import Problem, Where
 
 router = APIRouter(tags=["customers"], dependencies=[require(Scope.read)])
 
 Sort = Literal["-risk", "health", "-value_at_risk"]
 Text = Annotated[str | None, Query(max_length=600)]
 Band = Literal["poor", "fair", "good", "excellent", "low", "elevated", "high", "unknown"]
+PINNED = 10_000
+"""As many of a list are kept in the order in which its first page saw them."""
 _scores = msgspec.json.Decoder(Scores)
 
 
@@ -112,20 +115,41 @@ async def get(who: Who, request: Request) -> dict[str, Any]:
 async def _page(
     conn: Conn, filters: Filters, sort: Sort, limit: int, cursor: str | None
 ) -> Page[CustomerItem]:
+    """Scores move while somebody turns pages, so the first page keeps who follows it, and in which order."""
     about = f"{sort} {hash_of(filters)}"
     after = None
     if cursor is not None:
-        position = decode_cursor(cursor)
-        key, last = position.get("key"), position.get("id")
-        if position.get("of") != about or not isinstance(key, int) or not _is_uuid(last):
-            raise bad_cursor()
-        after = (key, str(last))
-    rows = await lists.page(conn, filters, sort, after, limit + 1)
-    more = None
-    if len(rows) > limit:
-        final = rows[limit - 1]
-        more = encode_cursor({"of": about, "key": final.key, "id": final.id})
-    return Page(items=[CustomerItem.model_validate(item(row)) for row in rows[:limit]], next=more)
+        pin, skip = _position(about, cursor)
+        found = await lists.pinned(conn, pin, skip, limit)
+        if found is None:
+            why = "older than an hour: begin again"
+            raise Problem("invalid_request", f"the cursor is {why}", [Where("?cursor", why)])
+        if found.ids:
+            return await _shown(conn, about, pin, skip + limit, found.ids, found.total)
+        after = found.last
+    ranked = await lists.ranked(conn, filters, sort, after, PINNED)
+    ids = [one for one, _ in ranked]
+    new = await lists.pin(conn, ids, ranked[-1][1]) if len(ids) > limit or len(ids) == PINNED else ""
+    return await _shown(conn, about, new, limit, ids[:limit], len(ids))
+
+
+async def _shown(
+    conn: Conn, about: str, pin: str, skip: int, ids: list[str], count: int
+) -> Page[CustomerItem]:
+    """Behind a full pin the list goes on as it is by then."""
+    more = encode_cursor({"of": about, "pin": pin, "skip": skip}) if skip < count or count == PINNED else None
+    items = [CustomerItem.model_validate(item(row)) for row in await lists.rows(conn, ids)]
+    return Page(items=items, next=more)
+
+
+def _position(about: str, cursor: str) -> tuple[str, int]:
+    position = decode_cursor(cursor)
+    pin, skip = position.get("pin"), position.get("skip")
+    if position.get("of") != about or not _is_uuid(pin):
+        raise bad_cursor()
+    if not isinstance(skip, int) or not 0 <= skip <= PINNED + MAX_LIMIT:
+        raise bad_cursor()
+    return str(pin), skip
 
 
 def hash_of(filters: Filters) -> str:

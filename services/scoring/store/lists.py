@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from services.scoring.store.types import Conn
 from shared.events.times import Micros
 
+PIN_LIVES: Final = timedelta(hours=1)
+"""How long a cursor goes on with what the first page saw."""
+
 
 class Listed(NamedTuple):
-    """A root's row as lists show it; `scores` are those last told. `key` is what it is sorted by."""
+    """A root's row as lists show it; `scores` are those last told."""
 
     id: str
     organisation: bool
@@ -28,7 +32,6 @@ class Listed(NamedTuple):
     scored_at: Micros
     version: int
     attributes: bytes | None
-    key: int
 
 
 class Filters(NamedTuple):
@@ -52,9 +55,9 @@ SORTS: Final = {
 _LISTED: Final = """
 SELECT c.id::text, c.organisation, coalesce(a.merged_into, a.id)::text, c.name, c.identifiers, c.owner,
   c.persona, c.region, c.value, c.currency, c.value_at_risk, c.renewal_at, c.scores, c.scored_at, c.version,
-  c.attributes, {key}
+  c.attributes
 FROM scoring.customer AS c LEFT JOIN scoring.customer AS a ON a.id = c.account
-WHERE c.merged_into IS NULL AND c.version > 0 AND {where}
+WHERE c.merged_into IS NULL AND c.version > 0 AND {}
 """
 _CONDITIONS: Final = {
     "organisation": "c.organisation = {}",
@@ -81,13 +84,13 @@ GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1
 """
 
 
-async def page(
+async def ranked(
     conn: Conn, filters: Filters, sort: str, after: tuple[int, str] | None, limit: int
-) -> list[Listed]:
-    """Rows after a position, in order; `limit` of them at most."""
+) -> list[tuple[str, int]]:
+    """Ids and keys of the rows after a position, in order; `limit` of them at most."""
     key, direction = SORTS[sort]
     arguments: list[Any] = []
-    conditions = []
+    conditions = ["c.merged_into IS NULL AND c.version > 0"]
     for name, condition in _CONDITIONS.items():
         value = getattr(filters, name)
         if value is not None:
@@ -99,14 +102,45 @@ async def page(
         place = len(arguments)
         conditions.append(f"({key}, c.id) {sign} (${place - 1}::bigint, ${place}::uuid)")
     arguments.append(limit)
-    query = _LISTED.format(key=key, where=" AND ".join(conditions))
+    query = f"SELECT c.id::text, {key} FROM scoring.customer AS c WHERE {' AND '.join(conditions)}"  # noqa: S608
     query += f" ORDER BY {key} {direction}, c.id {direction} LIMIT ${len(arguments)}"
-    return [Listed(*row) for row in await conn.fetch(query, *arguments)]
+    return [(row[0], row[1]) for row in await conn.fetch(query, *arguments)]
+
+
+async def rows(conn: Conn, ids: Sequence[str]) -> list[Listed]:
+    """These rows as they are now, in this order; without those that were merged into others meanwhile."""
+    found = {row[0]: Listed(*row) for row in await conn.fetch(_LISTED.format("c.id = ANY($1::uuid[])"), ids)}
+    return [found[one] for one in ids if one in found]
+
+
+async def pin(conn: Conn, ids: Sequence[str], last_key: int) -> str:
+    """Keeps what a list saw, for PIN_LIVES; the id of that. Sweeps what is older."""
+    await conn.execute("DELETE FROM scoring.list_pin WHERE made_at < now() - $1::interval", PIN_LIVES)
+    made = "INSERT INTO scoring.list_pin (ids, last_key) VALUES ($1::uuid[], $2) RETURNING id::text"
+    return str(await conn.fetchval(made, ids, last_key))
+
+
+class Pinned(NamedTuple):
+    """A stretch of what a list saw, how long the whole is, and its end: key and id."""
+
+    ids: list[str]
+    total: int
+    last: tuple[int, str]
+
+
+async def pinned(conn: Conn, pin_id: str, skip: int, limit: int) -> Pinned | None:
+    """None once it is too old."""
+    query = (
+        "SELECT ids[$2 + 1:$2 + $3]::text[], cardinality(ids), last_key, ids[cardinality(ids)]::text"
+        " FROM scoring.list_pin WHERE id = $1::uuid AND made_at >= now() - $4::interval"
+    )
+    row = await conn.fetchrow(query, pin_id, skip, limit, PIN_LIVES)
+    return Pinned(row[0], row[1], (row[2], row[3])) if row else None
 
 
 async def one(conn: Conn, root: str) -> Listed | None:
     """A root's row as lists show it."""
-    row = await conn.fetchrow(_LISTED.format(key="0::bigint", where="c.id = $1::uuid"), root)
+    row = await conn.fetchrow(_LISTED.format("c.id = $1::uuid"), root)
     return Listed(*row) if row else None
 
 
