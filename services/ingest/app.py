@@ -60,6 +60,8 @@ class Wired(NamedTuple):
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with everything wired; connections are opened by its lifespan."""
     wired = _wire(settings or Settings.load())
+    limit = wired.settings.body_limit_bytes
+    deliveries = webhooks.Webhooks(wired.book, wired.intake, wired.rejected, limit)
     app = service.create_app(
         "cxloop ingest",
         DESCRIPTION,
@@ -68,15 +70,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         [sources.router, rejected.router],
         raw_paths=RAW_PATHS,
         openapi_paths=PATHS,
+        lane=lambda framework: WebhookLane(framework, deliveries),
     )
     app.state.engine, app.state.api_keys = wired.engine, ApiKeys(wired.engine)
     app.state.sources, app.state.intake = wired.book, wired.intake
-    limit = wired.settings.body_limit_bytes
     own = Route("/v1/events", events.Events(wired.intake, limit), include_in_schema=False)
     app.router.routes.insert(0, own)
     install_idempotency(app, wired.engine)
-    deliveries = webhooks.Webhooks(wired.book, wired.intake, wired.rejected, limit)
-    app.add_middleware(WebhookLane, webhooks=deliveries)
     _add_checks(app.state.health, wired)
     return app
 

@@ -116,10 +116,10 @@ async def _handle(_: Request, error: Exception) -> Response:
 def install_problems(app: FastAPI) -> None:
     """Every error of `app` becomes `application/problem+json`, and its OpenAPI says so.
 
-    What no handler knows rises to the outermost middleware (`shared.runtime.telemetry`), which logs it
-    and answers by the same table.
+    What no handler knows is answered by the same table and rises to the outermost middleware
+    (`shared.runtime.telemetry`), which logs it, and answers it where the framework was not asked at all.
     """
-    for kind in (Problem, RequestValidationError, HTTPException):
+    for kind in (Problem, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _handle)
     generate = app.openapi
 

@@ -1,4 +1,4 @@
-"""A short way to the webhooks: past routing and middleware that a delivery does not need."""
+"""A short way to the webhooks: past the framework, which a delivery does not need."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ PREFIX: Final = "/v1/webhooks/"
 
 
 class WebhookLane:
-    """Pure ASGI, outermost but for traces and telemetry. Half of a delivery's time in the framework is
-    routing, exit stacks and the management API's own middleware; a delivery is one prefix and one id.
+    """Pure ASGI, outermost but for traces and telemetry. The framework's layers, routing and exit stacks
+    cost more than reading and verifying a delivery, which is one prefix and one id.
 
     What follows the id (a token in path mode, a slash that somebody typed) stays in the path.
     """
