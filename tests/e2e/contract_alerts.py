@@ -44,14 +44,21 @@ def council(loop: Loop, unique: Unique) -> tuple[str, str]:
     return name, region
 
 
-def answer(loop: Loop, person: str, score: int, response: str = "", **over: object) -> str:
-    """An NPS answer of now; its id, once it is in the scores."""
-    body: Json = {"response": response or uuid.uuid4().hex, "metric": "nps", "score": score, "scale": [0, 10]}
-    body |= over.pop("body", {})  # type: ignore[arg-type]
-    data = {"actor": "customer"} | over.pop("data", {})  # type: ignore[operator]
-    (event_id,) = accepted(
-        loop, made("survey.answered", [person], body, at=over.pop("at", datetime.now(UTC)), data=data, **over)
-    )
+def answer(
+    loop: Loop,
+    person: str,
+    score: int,
+    response: str = "",
+    *,
+    at: datetime | None = None,
+    body: Json | None = None,
+    data: Json | None = None,
+) -> str:
+    """An NPS answer, of now unless told otherwise; its id, once it is in the scores."""
+    said = {"response": response or uuid.uuid4().hex, "metric": "nps", "score": score, "scale": [0, 10]}
+    whole = {"actor": "customer"} | (data or {})
+    event = made("survey.answered", [person], said | (body or {}), at=at or datetime.now(UTC), data=whole)
+    (event_id,) = accepted(loop, event)
     loop.applied(event_id)
     return event_id
 

@@ -151,8 +151,8 @@ def test_what_a_receiver_gets(embedded: Loop, unique: Unique, receiver: Hook) ->
         ("reopen", "reopened"),
         ("snooze", "snoozed"),
     ):
-        body_ = {"to": "mira", "reason": "known", "until": "2031-01-01T00:00:00Z"}
-        assert step(embedded, case.id, verb, **body_).is_success
+        found = step(embedded, case.id, verb, to="mira", reason="known", until="2031-01-01T00:00:00Z")
+        assert found.is_success, found.text
         told(receiver, f"cxloop.alert.{what}.v1")
     versions = [one["data"]["version"] for one in receiver.alerts()]
     assert len(set(versions)) == len(versions)

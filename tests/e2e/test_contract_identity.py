@@ -132,10 +132,9 @@ def test_after_a_merge_the_old_id_answers_and_after_a_split_the_oldest_has_it(
     assert events[1] in told and events[0] not in told
 
 
-def nps(loop: Loop, who: str, response: str, score: object, **over: object) -> str:
-    body = {"response": response, "question": "q", "metric": "nps", "score": score, "scale": [0, 10]}
-    body |= over.pop("body", {})  # type: ignore[arg-type]
-    (event_id,) = accepted(loop, made("survey.answered", [who], body, **over))
+def nps(loop: Loop, who: str, response: str, score: int, *, body: Json | None = None, **over: object) -> str:
+    said = {"response": response, "question": "q", "metric": "nps", "score": score, "scale": [0, 10]}
+    (event_id,) = accepted(loop, made("survey.answered", [who], said | (body or {}), **over))
     loop.applied(event_id)
     return event_id
 

@@ -164,7 +164,8 @@ def test_limits(embedded: Loop, ticket: Json) -> None:
     ],
 )
 def test_who_may_be_nobody(embedded: Loop, kind: str, body: Json, good: bool) -> None:
-    for identifiers in ([], None):
+    nobody: tuple[list[str] | None, ...] = ([], None)
+    for identifiers in nobody:
         answer = post(embedded, made(kind, identifiers, body), query="?dry_run=1")
         assert answer.status_code in ((200, 202) if good else (400,)), answer.text
         if not good:

@@ -46,7 +46,12 @@ def people(embedded: Loop, unique: Unique) -> People:
     persons = [f"email:{unique('p')}@example.com" for _ in range(5)]
     events = []
     for n, person in enumerate(persons):
-        about = {"name": f"Zoë {person}", "region": region, "owner": f"own-{region}", "persona": "developer"}
+        about: Json = {
+            "name": f"Zoë {person}",
+            "region": region,
+            "owner": f"own-{region}",
+            "persona": "developer",
+        }
         about |= {"value": 1000 * (n + 1), "currency": "EUR", "renewal_at": "2031-01-01T00:00:00Z"}
         about["persona"] = "admin" if n == 0 else "developer"
         events.append(
@@ -90,8 +95,8 @@ def test_items_and_filters(embedded: Loop, people: People) -> None:
     middle = items[2]["risk"]["value"]
     assert len(listed(embedded, 3, region=people.region, risk_min=str(middle))) == 3
     for words in (people.persons[3][6:], f"zoë {people.persons[3]}"):
-        (found,) = listed(embedded, 1, q=words)
-        assert found["customer_id"] == people.customers[3]
+        (one,) = listed(embedded, 1, q=words)
+        assert one["customer_id"] == people.customers[3]
 
 
 def test_sorts(embedded: Loop, people: People) -> None:

@@ -40,7 +40,7 @@ def known(embedded: Loop, unique: Callable[[str], str]) -> Known:
     talk: Json = {"interaction": f"{name}-1"}
     said = {"message": "m1", "author": "agent", "public": True, "text": "Done."}
     period: Json = {"subscription": name, "amount": 120_000, "currency": "EUR", "interval": "year"}
-    about = {"name": name, "region": f"r-{name}", "persona": "admin", "owner": f"o-{name}"}
+    about: Json = {"name": name, "region": f"r-{name}", "persona": "admin", "owner": f"o-{name}"}
     about |= {"value": 120_000, "currency": "EUR", "renewal_at": "2031-01-01T00:00:00Z"}
     table: list[tuple[str, Json, timedelta]] = [
         ("customer.identified", about, timedelta(days=720)),

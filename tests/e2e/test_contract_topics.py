@@ -78,16 +78,16 @@ async def test_scores_of_customers_and_accounts(embedded: Loop, unique: Unique) 
     assert (last["customer_id"], last["account_id"]) == (customer, account)
     assert [last[k] for k in ("name", "region", "persona", "value")] == ["Ann", "emea", "admin", 1000]
     assert person in last["identifiers"]
-    for one in people + organisations:
-        assert set(SCORES) <= set(one)
+    for message in people + organisations:
+        assert set(SCORES) <= set(message)
         for side in ("before", "after"):
-            assert one[side] is None or {"health", "relationship", "risk"} <= set(one[side])
-        for event in one["events"]:
+            assert message[side] is None or {"health", "relationship", "risk"} <= set(message[side])
+        for event in message["events"]:
             assert {"id", "type", "actor", "time", "recorded", "about"} <= set(event)
             assert event["type"].startswith("cxloop.") and event["type"].endswith(".v1")
         for name in ("health", "relationship", "risk"):
-            assert len(one["contributions"][name]) <= 5
-        assert all({"cause", "points"} <= set(cause) for cause in one["causes"])
+            assert len(message["contributions"][name]) <= 5
+        assert all({"cause", "points"} <= set(cause) for cause in message["causes"])
     assert all("customer_id" not in one and one["account_id"] == account for one in organisations)
     versions = [one["version"] for one in people]
     assert versions == sorted(set(versions))
