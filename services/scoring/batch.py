@@ -184,10 +184,9 @@ async def write_outcomes(conn: Conn, ground: Ground, graph: Graph, outcomes: Seq
 
 def _moved(ground: Ground, graph: Graph) -> list[EpisodeRow]:
     """Episodes whose owner changed, or that are new."""
-    about = {p.row.episode: p.row.about for p in ground.placed if p.row.about}
     found = []
     for episode, row in ground.held.items():
-        now = row._replace(owner=graph.owners.get(episode), about=about.get(episode, row.about))
+        now = row._replace(owner=graph.owners.get(episode), about=graph.abouts.get(episode))
         if now != row:
             found.append(now)
     return found

@@ -38,6 +38,7 @@ class Graph(NamedTuple):
     parts: list[Part]
     root_of: dict[str, str]
     owners: dict[str, str | None]
+    abouts: dict[str, str | None]
     links: list[LinkRow]
 
 
@@ -53,11 +54,12 @@ def resolve(ground: Ground) -> Graph:
         ((link.a, link.b) for link in current if link.gone_at is None),
     )
     locked = [row for row in ground.rows if row.episode in ground.held]
-    after = {**ground.owners, **owners_after(ground.held, locked, ground.placed, ground.undoing)}
+    owners, abouts = owners_after(ground.held, locked, ground.placed, ground.undoing)
+    after = {**ground.owners, **owners}
     parts = _parts(ground, root_of, after, fresh)
     old = {(link.event_id, link.a, link.b): link for link in ground.links}
     changed = [link for link in current if old.get((link.event_id, link.a, link.b)) != link]
-    return Graph(parts, root_of, after, changed)
+    return Graph(parts, root_of, after, abouts, changed)
 
 
 def _links(ground: Ground, gone: frozenset[str], seen: set[str]) -> list[LinkRow]:

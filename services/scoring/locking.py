@@ -96,7 +96,7 @@ async def _round(
         return grown
     stored = await events.of_episodes(conn, wanted)
     owners = {e: row.owner for e, row in rows.items()}
-    after = owners_after(rows, stored, placed, undoing)
+    after, _ = owners_after(rows, stored, placed, undoing)
     all_leaves = leaves | {leaf for o in (owners, after) for leaf in o.values() if leaf}
     root_of = await identities.roots(conn, all_leaves)
     locked = await customers.lock(conn, set(root_of.values()))
@@ -145,8 +145,8 @@ async def _read(
 
 def owners_after(
     rows: dict[str, EpisodeRow], stored: Sequence[Stored], placed: Sequence[Placed], undoing: Sequence[Stored]
-) -> dict[str, str | None]:
-    """Owner of each locked episode once the batch is in.
+) -> tuple[dict[str, str | None], dict[str, str | None]]:
+    """(owner, what it is about) of each locked episode once the batch is in.
 
     1. Whom the episode's own events name. 2. Else, the owner of the interaction that it is about.
     3. An episode locked only because another one is about it keeps its owner.
@@ -156,14 +156,14 @@ def owners_after(
     for row in [*stored, *(p.row for p in placed), *undoing]:
         if row.episode is not None:
             by_episode.setdefault(row.episode, []).append(row)
-    about = {e: abouts(by_episode.get(e, ())) or rows[e].about for e in rows}
+    about = {e: abouts(by_episode.get(e, ())) if e in touched else row.about for e, row in rows.items()}
     named: dict[str, str | None] = {}
     for episode, held in rows.items():
         if episode in touched or about[episode] in touched:
             named[episode] = owner(mentions(by_episode.get(episode, ())))
         else:
             named[episode] = held.owner
-    return {e: leaf or named.get(about[e] or "") for e, leaf in named.items()}
+    return {e: leaf or named.get(about[e] or "") for e, leaf in named.items()}, about
 
 
 def abouts(rows: Collection[Stored]) -> str | None:

@@ -95,7 +95,8 @@ def owner(mentions: Iterable[Mention]) -> str | None:
     An organisation owns it only while no event of the episode names a person: a ticket does not leave its
     requester because an agent's tool knows the company alone.
     """
-    return _latest(mentions, "person") or _latest(mentions, "organisation")
+    said = list(mentions)
+    return _latest(said, "person") or _latest(said, "organisation")
 
 
 def account(mentions: Iterable[Mention]) -> str | None:

@@ -36,7 +36,7 @@ WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 _AROUND = """
 SELECT id::text FROM scoring.episode WHERE about = ANY($1::uuid[])
 UNION
-SELECT about::text FROM scoring.episode WHERE id = ANY($1::uuid[]) AND about IS NOT NULL
+SELECT about::text FROM scoring.event WHERE episode = ANY($1::uuid[]) AND about IS NOT NULL
 """
 _OWNED = """
 SELECT id::text, owner::text, about::text, fold, live, next_at FROM scoring.episode
@@ -68,7 +68,7 @@ async def lock(conn: Conn, ids: Collection[str]) -> dict[str, EpisodeRow]:
 
 
 async def around(conn: Conn, ids: Collection[str]) -> set[str]:
-    """Episodes that these are about, and those that are about these."""
+    """Episodes that any event of these is or was about, and those that are about these."""
     return {row[0] for row in await conn.fetch(_AROUND, list(ids))}
 
 
