@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import Annotated, Any, Literal
 
@@ -154,7 +155,8 @@ def _position(about: str, cursor: str) -> tuple[str, int]:
 
 def hash_of(filters: Filters) -> str:
     """The same filters, the same text: a cursor belongs to the list it came from."""
-    return msgspec.json.encode(filters._replace(accounts=sorted(filters.accounts or ()))).hex()[-32:]
+    plain = filters._replace(accounts=sorted(filters.accounts) if filters.accounts is not None else None)
+    return hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:16]
 
 
 def item(row: Listed) -> dict[str, Any]:
