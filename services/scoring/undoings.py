@@ -31,39 +31,37 @@ async def lay(conn: Conn, placed: Sequence[Placed]) -> Laid:
     stored: dict[str, list[Stored]] = {}
     for row in await events.by_id(conn, list(ids)) if ids else []:
         stored.setdefault(row.id, []).append(row)
+    places = _Places(own, stored, waiting)
     targets = {target: rows for target, rows in stored.items() if target in wanted}
-    settled = [_laid(p, own, targets, ()) for p in placed]
-    return Laid(settled, targets, _waited(waiting, stored, settled))
+    undoing = [
+        laid
+        for event_id in dict.fromkeys(w.event_id for w in waiting)
+        for row in stored.get(event_id, ())
+        if (laid := places.lay(row)) != row
+    ]
+    return Laid([p._replace(row=places.lay(p.row)) for p in placed], targets, undoing)
 
 
-def _laid(
-    placed: Placed, own: Mapping[str, Placed], targets: Mapping[str, list[Stored]], asked: tuple[str, ...]
-) -> Placed:
-    target = placed.row.target
-    if target is None:
-        return placed
-    there: Stored | None = None
-    if target in own and target not in asked:
-        there = _laid(own[target], own, targets, (*asked, placed.event.id)).row
-    elif target in targets:
-        there = targets[target][0]
-    if there is None or there.event.source != placed.event.source:
-        return placed._replace(row=placed.row._replace(target=None))
-    return placed._replace(row=placed.row._replace(episode=there.episode, leaf=there.leaf))
+class _Places:
+    """Where every retraction at hand lies: where its target lies, through any chain of retractions."""
 
+    def __init__(
+        self,
+        own: Mapping[str, Placed],
+        stored: Mapping[str, Sequence[Stored]],
+        waiting: Sequence[Retraction],
+    ) -> None:
+        self._rows = {i: rows[0] for i, rows in stored.items()} | {i: p.row for i, p in own.items()}
+        self._targets = {i: row.target for i, row in self._rows.items()}
+        self._targets |= {w.event_id: w.target for w in waiting}
 
-def _waited(
-    waiting: Sequence[Retraction], stored: Mapping[str, list[Stored]], settled: Sequence[Placed]
-) -> list[Stored]:
-    """Rows that waited for their target, laid where it is; a retraction of a retraction follows it."""
-    places = {p.event.id: p.row for p in settled}
-    found: dict[tuple[str, object], Stored] = {}
-    for _ in waiting:
-        for w in waiting:
-            target = places.get(w.target)
-            if target is None or target.event.source != w.source:
-                continue
-            for row in stored.get(w.event_id, ()):
-                laid = row._replace(episode=target.episode, leaf=target.leaf, target=w.target)
-                found[row.id, row.event.recorded] = places[row.id] = laid
-    return list(found.values())
+    def lay(self, row: Stored, asked: tuple[str, ...] = ()) -> Stored:
+        """The row with the place of its target; its target is None while that is not known."""
+        target = self._targets.get(row.id)
+        there = self._rows.get(target) if target else None
+        if target is None or there is None or there.event.source != row.event.source:
+            # A retraction that was laid before keeps its place although its target is not at hand.
+            return row if row.episode or row.leaf else row._replace(target=None)
+        if target not in asked:
+            there = self.lay(there, (*asked, row.id))
+        return row._replace(episode=there.episode, leaf=there.leaf, target=target)
