@@ -158,7 +158,6 @@ class ReadingDocument(Document, frozen=True, forbid_unknown_fields=True):
     health: HealthDocument
     relationship: RelationshipDocument
     risk: RiskDocument
-    hysteresis: NotNegative
 
 
 class PolicyDocument(Document, frozen=True, forbid_unknown_fields=True):

@@ -218,7 +218,6 @@ def _reading(r: d.ReadingDocument) -> p.ReadingPolicy:
         health_bands=_bands(r.health.bands),
         relationship_bands=_bands(r.relationship.bands),
         risk_bands=_bands(r.risk.bands),
-        hysteresis=micro(r.hysteresis),
     )
 
 

@@ -214,8 +214,6 @@ class ReadingPolicy:
     health_bands: tuple[Band, ...]
     relationship_bands: tuple[Band, ...]
     risk_bands: tuple[Band, ...]
-    hysteresis: Micro
-    """Points (risk: hundredths) by which a band must be left before it changes."""
 
     @cached_property
     def id(self) -> str:
