@@ -64,6 +64,9 @@ def test_an_organisation_alone_is_an_account(embedded: Loop, unique: Unique, sch
     assert found and set(found) == {"account_id"}
     assert told["account_id"] == found["account_id"]
     base = f"{embedded.scoring}/v1/accounts/{found['account_id']}"
+    described = embedded.get(base)
+    assert described["account_id"] == found["account_id"]
+    assert described["health"]["state"] == "unknown"
     (item,) = pages(embedded, f"{base}/timeline")
     assert item["id"] == event_id
     assert {"account_id", "health", "relationship", "risk"} <= set(embedded.get(f"{base}/score"))

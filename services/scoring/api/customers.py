@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from fastapi import APIRouter, Query, Request
 
-from services.scoring.api.access import Who, connection, packed, under_both
+from services.scoring.api.access import Who, connection, engine, packed, under_both
 from services.scoring.api.models import CustomerItem, CustomerOut
-from services.scoring.api.scores import instant, shown
+from services.scoring.api.scores import current, instant, shown
 from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.numbers import NANO
 from services.scoring.store import identities, lists
@@ -102,11 +102,15 @@ async def get(who: Who, request: Request) -> dict[str, Any]:
         row = await packed(conn, who)
         found = await lists.one(conn, row.id)
         nodes = await identities.nodes(conn, [row.id])
+        told: dict[str, Any] = {}
+        if found is not None and found.scores is None:  # an account's first scores follow its first event
+            told = await current(conn, who, engine(request))
     if found is None:
-        raise Problem("not_found", "it was named, but nothing is known of it yet")
+        raise Problem("not_found", "it was merged just now; ask again")
     latest = Attributes.unpack(found.attributes).latest() if found.attributes else {}
     more = ("segment", "language", "time_zone", "role", "since", "left_at", "stage")
     return item(found) | {
+        **told,
         **{name: latest[name] for name in more if name in latest},
         "leaves": sorted(node.id for node in nodes),
         "version": found.version,

@@ -61,6 +61,13 @@ async def _item(conn: Conn, asked: dict[str, str], with_: Engine, as_of: Micros 
         return asked | {"error": problem.document()}
 
 
+async def current(conn: Conn, who: Who, with_: Engine) -> dict[str, Any]:
+    """The three scores of now, as lists show them."""
+    view, at = await reads.view(conn, await packed(conn, who), who.given, with_, None, None)
+    found = document(view.scores, at)
+    return {name: found[name] for name in ("health", "relationship", "risk")} | {"scored_at": found["as_of"]}
+
+
 def document(found: Scores, at: Moment) -> dict[str, Any]:
     """The scores as the contract writes them."""
     told = found.published()

@@ -57,7 +57,7 @@ SELECT c.id::text, c.organisation, coalesce(a.merged_into, a.id)::text, c.name, 
   c.persona, c.region, c.value, c.currency, c.value_at_risk, c.renewal_at, c.scores, c.scored_at, c.version,
   c.attributes
 FROM scoring.customer AS c LEFT JOIN scoring.customer AS a ON a.id = c.account
-WHERE c.merged_into IS NULL AND c.version > 0 AND {}
+WHERE c.merged_into IS NULL AND {}
 """
 _CONDITIONS: Final = {
     "organisation": "c.organisation = {}",
@@ -109,7 +109,8 @@ async def ranked(
 
 async def rows(conn: Conn, ids: Sequence[str]) -> list[Listed]:
     """These rows as they are now, in this order; without those that were merged into others meanwhile."""
-    found = {row[0]: Listed(*row) for row in await conn.fetch(_LISTED.format("c.id = ANY($1::uuid[])"), ids)}
+    these = _LISTED.format("c.version > 0 AND c.id = ANY($1::uuid[])")
+    found = {row[0]: Listed(*row) for row in await conn.fetch(these, ids)}
     return [found[one] for one in ids if one in found]
 
 
@@ -139,7 +140,7 @@ async def pinned(conn: Conn, pin_id: str, skip: int, limit: int) -> Pinned | Non
 
 
 async def one(conn: Conn, root: str) -> Listed | None:
-    """A root's row as lists show it."""
+    """A root's row as lists show it; without scores while it was named only, and not yet scored."""
     row = await conn.fetchrow(_LISTED.format("c.id = $1::uuid"), root)
     return Listed(*row) if row else None
 
