@@ -16,8 +16,7 @@ from starlette.responses import Response
 from shared.runtime.problem import CONTENT_TYPE, Problem, ProblemCode, Where, from_status
 
 UNAVAILABLE = (
-    ConnectionError,
-    TimeoutError,
+    OSError,  # refused, reset, timed out, no such host, no socket file while a server restarts
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -44,13 +43,24 @@ def cause_of(error: BaseException) -> BaseException:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """True when the database, not the request, is why it failed."""
-    cause = cause_of(error)
+    """True when the database, not the request, is why it failed.
+
+    Drivers and pools wrap what they meet, each in its own way, so every cause down the chain is looked at.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if _is_away(link):
+            return True
+        link = link.orig if isinstance(link, sqlalchemy.exc.DBAPIError) and link.orig else link.__cause__
+    return False
+
+
+def _is_away(error: BaseException) -> bool:
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
         return True
-    if isinstance(cause, asyncpg.InterfaceError):
-        return not isinstance(cause, ValueError)
-    return isinstance(cause, UNAVAILABLE)
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)
+    return isinstance(error, UNAVAILABLE)
 
 
 def to_problem(error: Exception) -> Problem:

@@ -113,6 +113,13 @@ def _through_sqlalchemy(cause: Exception) -> sqlalchemy.exc.DBAPIError:
     return sqlalchemy.exc.DBAPIError("SELECT", None, adapted)
 
 
+def _raw_of_the_pool(cause: Exception) -> Exception:
+    """What a pool raises that cannot connect: the adapter's own error, wrapped by nothing."""
+    adapted = Exception("translated")
+    adapted.__cause__ = cause
+    return adapted
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -120,6 +127,8 @@ def _through_sqlalchemy(cause: Exception) -> sqlalchemy.exc.DBAPIError:
         (HTTPException(404), "not_found"),
         (ConnectionRefusedError(), "unavailable"),
         (TimeoutError(), "unavailable"),
+        (FileNotFoundError("no socket yet"), "unavailable"),
+        (_raw_of_the_pool(asyncpg.CannotConnectNowError()), "unavailable"),
         (asyncpg.CannotConnectNowError(), "unavailable"),
         (asyncpg.AdminShutdownError(), "unavailable"),
         (asyncpg.QueryCanceledError(), "unavailable"),
