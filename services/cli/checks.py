@@ -150,7 +150,9 @@ def _kafka(bootstrap: str) -> Finding:
 
 def _work(target: Target, run: Run) -> Iterator[Finding]:
     """Backlogs: consumers behind their topic, the spool, what was rejected."""
-    ingest, scoring, alerts = (_metrics(url) for url in (run.ingest, run.scoring, run.alerts))
+    ingest, scoring, alerts = (
+        _metrics(url, target.api_key()) for url in (run.ingest, run.scoring, run.alerts)
+    )
     lag = sum(value for text in (scoring, alerts) for value in _values(text, r"cxloop_\w*lag\w*records\w*"))
     state = State.notice if lag > MUCH_LAG else State.good
     yield Finding(
@@ -167,9 +169,9 @@ def _work(target: Target, run: Run) -> Iterator[Finding]:
         yield Finding("rejected", State.good, "none")
 
 
-def _metrics(url: str) -> str:
+def _metrics(url: str, key: str) -> str:
     try:
-        return httpx.get(f"{url}/metrics", timeout=TIMEOUT_S).text
+        return httpx.get(f"{url}/metrics", headers={"authorization": f"Bearer {key}"}, timeout=TIMEOUT_S).text
     except httpx.TransportError:
         return ""
 

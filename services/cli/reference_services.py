@@ -51,7 +51,8 @@ def _metrics_page() -> str:
     rows = [
         "# Metrics",
         "",
-        "In Prometheus' text format at `/metrics` of each service. Labels are closed sets.",
+        "In Prometheus' text format at `/metrics` of each service, with an API key of scope `read` as the"
+        " bearer token. Labels are closed sets.",
         "",
         "| metric | kind | labels | meaning |",
         "|---|---|---|---|",

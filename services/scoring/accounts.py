@@ -101,7 +101,7 @@ async def _rolled(
     before = published_scores(held)
     change = ScoreChange(
         account_id=held.id,
-        before=before,
+        before=before or published.NOTHING_KNOWN,
         events=applied,
         leaves=tuple(sorted(nodes)),
         causes=causes(engine, subject, held.scored_at, t, [e.id for e in applied]) if before else (),

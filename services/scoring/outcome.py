@@ -103,7 +103,7 @@ def _change(
     return ScoreChange(
         customer_id=part.root,
         account_id=setting.accounts.get(row.account) if row.account else None,
-        before=before,
+        before=before or published.NOTHING_KNOWN,
         causes=parts,
         events=applied,
         merged_from=part.merged_from,

@@ -49,6 +49,11 @@ class Scores(msgspec.Struct, frozen=True):
     risk: Score
 
 
+NOT_KNOWN = Score(None, None, "unknown", 0.0, None, None, 0)
+NOTHING_KNOWN = Scores(NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
+"""What is known of somebody before the first message about them."""
+
+
 class EventPoints(msgspec.Struct, frozen=True, omit_defaults=True):
     """A row of an explanation: what one event contributes to one signal of one score."""
 

@@ -19,8 +19,11 @@ import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
+from shared.runtime import auth
 from shared.runtime.edge import EdgeMiddleware
 from shared.runtime.errors import install_problems
 from shared.runtime.health import Health
@@ -91,13 +94,20 @@ def create_app(
     for router in routers:
         app.include_router(router)
     app.include_router(health.router())
-    app.add_route("/metrics", metrics_app, include_in_schema=False)
+    app.add_route("/metrics", _metrics, include_in_schema=False)
     install_problems(app)
     _add_paths(app, openapi_paths or {})
     app.add_middleware(EdgeMiddleware, raw_paths=raw_paths)
     framework: ASGIApp = partial(FastAPI.__call__, app)
     app.front = TraceMiddleware(TelemetryMiddleware(lane(framework) if lane else framework))
     return app
+
+
+async def _metrics(request: Request) -> Response:
+    """A scrape, with a key of scope `read`: Prometheus sends it as its bearer token."""
+    who = await request.app.state.api_keys.authenticate(request.headers.get("authorization"))
+    auth.check_scope(who, auth.Scope.read)
+    return await metrics_app(request)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -193,8 +193,10 @@ class TestErrors:
         assert {answer.status_code for answer in answers} == {200}
 
     async def test_what_is_open_to_everybody(self, client: httpx.AsyncClient) -> None:
+        assert (await client.get("/metrics")).status_code == 200
         client.headers.pop("Authorization")
-        for path in ("/livez", "/readyz", "/openapi.json", "/metrics"):
+        assert (await client.get("/metrics")).status_code == 401
+        for path in ("/livez", "/readyz", "/openapi.json"):
             assert (await client.get(path)).status_code == 200
         document = (await client.get("/openapi.json")).json()
         operation = document["paths"]["/v1/things"]["post"]

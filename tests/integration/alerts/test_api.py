@@ -220,7 +220,9 @@ async def test_a_second_alert_about_the_same_goes_on_in_the_reopened_one(
 
 async def test_health_metrics_and_openapi(service: Service) -> None:
     bare = {"authorization": ""}
-    for path in ("/livez", "/readyz", "/openapi.json", "/metrics"):
+    for path in ("/livez", "/readyz", "/openapi.json"):
         response = await service.client.get(path, headers=bare)
         assert response.status_code == 200, response.text
+    assert (await service.client.get("/metrics", headers=bare)).status_code == 401
+    response = await service.client.get("/metrics")
     assert "cxloop_alerts_changes_total" in response.text
