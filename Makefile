@@ -30,7 +30,7 @@ reference: $(STAMP) ## Write docs/generated anew: OpenAPI, AsyncAPI, JSON schema
 	$(BIN)/python -m services.cli.reference
 
 test: lint ## Lint, then all tests on a real PostgreSQL and a real Kafka (ARGS="-k kafka")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(ARGS)
 
 bench: $(STAMP) ## Measure, and write build/bench.json, a table and a picture
 	$(BIN)/python -m tests.bench $(ARGS)

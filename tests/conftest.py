@@ -5,7 +5,23 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 # The tests import each other's helpers as `tests.…`, however pytest was started.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 pytest_plugins = ["tests.fixtures.parts", "tests.fixtures.databases", "tests.fixtures.names"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares an instance or a database stays in one process when the run is spread over several."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    if "e2e" not in item.path.parts:
+        return str(item.path)
+    if "distributed" in item.name:
+        return "distributed"
+    return "demo" if item.path.name == "test_documents.py" else "embedded"
