@@ -8,6 +8,7 @@ is abandoned at the first such sign, and `shared.bus.producer` opens the next.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, Final
 
@@ -38,7 +39,8 @@ class Life:
         self._client = client
         self._loop = asyncio.get_running_loop()
         self.slots = asyncio.Semaphore(cap)
-        self.pending: set[asyncio.Future[Any]] = set()
+        self.pending: dict[asyncio.Future[Any], Callable[[], None]] = {}
+        """What the client has not ended yet, and whom to tell when it does."""
         self._entering: set[asyncio.Timeout] = set()
         self.probing = probing
         """True until the first success after an outage: one send at a time, all others fail fast."""
@@ -53,21 +55,27 @@ class Life:
         return bool(self.pending or self._entering)
 
     async def enqueue(
-        self, topic: str, key: bytes, value: bytes, headers: list[tuple[str, bytes]], ends: float
+        self,
+        topic: str,
+        key: bytes,
+        value: bytes,
+        headers: list[tuple[str, bytes]],
+        deadline: asyncio.Timeout,
+        ended: Callable[[], None],
     ) -> asyncio.Future[Any]:
-        """Hands a record over, until `ends` on the loop's clock; the future ends with the broker's answer.
+        """Hands a record over, within the caller's `deadline`; the future ends with the broker's answer, and
+        `ended` is called then.
 
-        Raises TimeoutError, KafkaError, OSError, BusUnavailable: nothing was handed over.
+        Raises KafkaError, OSError, BusUnavailable, or whatever the deadline does: nothing was handed over.
         """
         if not self.busy:
             self._moved = self._loop.time()
-        async with asyncio.timeout_at(ends) as entering:
-            self._entering.add(entering)
-            try:
-                future = await self._hand_over(topic, key, value, headers)
-            finally:
-                self._entering.discard(entering)
-        self.pending.add(future)
+        self._entering.add(deadline)
+        try:
+            future = await self._hand_over(topic, key, value, headers)
+        finally:
+            self._entering.discard(deadline)
+        self.pending[future] = ended
         future.add_done_callback(self._done)
         return future
 
@@ -87,7 +95,7 @@ class Life:
         return future
 
     def _done(self, future: asyncio.Future[Any]) -> None:
-        self.pending.discard(future)
+        ended = self.pending.pop(future)
         self.slots.release()
         error = None if future.cancelled() else future.exception()
         if error is None:
@@ -95,6 +103,7 @@ class Life:
             self.probing = False
         elif self.over is None and classify_send(error) is SendFault.poisoned:
             self._break(type(error).__name__)
+        ended()
 
     def _break(self, why: str) -> None:
         self._why = self._why or why

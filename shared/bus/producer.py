@@ -63,11 +63,15 @@ class Producer:
         self._topics: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
+        _in_flight.set_function(self._count_in_flight)
 
     @property
     def healthy(self) -> bool:
         """True while sends are expected to succeed."""
         return self._life is not None and not self._life.probing
+
+    def _count_in_flight(self) -> float:
+        return len(self._life.pending) if self._life is not None else 0
 
     async def start(self, wait_s: float = 10.0) -> bool:
         """Begins to connect and waits for it, `wait_s` at most. False: not yet; it goes on trying."""
@@ -90,60 +94,53 @@ class Producer:
     ) -> None:
         """Returns when all in-sync replicas have it. Raises BusUnavailable (it may still arrive) at the
         deadline or before, RecordTooLarge for good."""
-        ends = asyncio.get_running_loop().time() + deadline_s
-        await self._settle(await self._enqueue(Message(topic, key, value, headers), ends), ends)
+        (failed,) = await self.send_many([Message(topic, key, value, headers)], deadline_s)
+        if failed is not None:
+            raise failed
 
     async def send_many(self, messages: Sequence[Message], deadline_s: float = DEADLINE_S) -> list[Result]:
         """Sends in order; the results have the order of `messages`. Never raises for a record."""
-        ends = asyncio.get_running_loop().time() + deadline_s
-        results: list[Result] = [None] * len(messages)
-        waiting: list[tuple[int, asyncio.Future[Any]]] = []
-        for position, message in enumerate(messages):
-            try:
-                future = await self._enqueue(message, ends)
-                if self._life is not None and self._life.probing:
-                    await self._settle(future, ends)
-                else:
-                    waiting.append((position, future))
-            except RecordTooLarge as error:
-                results[position] = error
-            except BusUnavailable as error:
-                # Order within a key: what comes after a record that could not be handed over waits, too.
-                results[position:] = [error] * (len(messages) - position)
-                break
-        for position, future in waiting:
-            try:
-                await self._settle(future, ends)
-            except (BusUnavailable, RecordTooLarge) as error:
-                results[position] = error
+        call = _Call()
+        rest = BusUnavailable("no answer in time")
+        try:
+            async with asyncio.timeout(deadline_s) as deadline:
+                rest = await self._hand_over(messages, call, deadline) or rest
+                await call.ended()
+        except TimeoutError:
+            pass  # of which there is no answer yet is unavailable
+        results = [_result(one) for one in call.handed]
+        results += [rest] * (len(messages) - len(results))
+        _count(results)
         return results
 
-    async def _enqueue(self, message: Message, ends: float) -> asyncio.Future[Any]:
-        size = len(message.key) + len(message.value) + sum(len(k) + len(v) for k, v in message.headers)
-        if size + OVERHEAD > MAX_REQUEST_BYTES:
-            raise RecordTooLarge(f"{size} bytes, the bus takes {MAX_REQUEST_BYTES - OVERHEAD}")
-        life = self._life
-        if life is None or (life.probing and life.busy):
-            _failed.inc()
-            raise BusUnavailable("the bus is away")
-        try:
-            future = await life.enqueue(
-                message.topic, message.key, message.value, list(message.headers), ends
-            )
-        except (KafkaError, TimeoutError, OSError, BusUnavailable) as error:
-            raise _as_bus_error(error, seen_by_broker=False) from None
-        self._topics.add(message.topic)
-        _in_flight.inc()
-        future.add_done_callback(_leave)
-        return future
-
-    async def _settle(self, future: asyncio.Future[Any], ends: float) -> None:
-        try:
-            async with asyncio.timeout_at(ends):
-                await asyncio.shield(future)
-        except (KafkaError, TimeoutError, OSError, BusUnavailable) as error:
-            raise _as_bus_error(error, seen_by_broker=True) from None
-        _ok.inc()
+    async def _hand_over(
+        self, messages: Sequence[Message], call: _Call, deadline: asyncio.Timeout
+    ) -> BusUnavailable | None:
+        """One after the other; why the rest was not handed over, to keep the order within a key."""
+        for message in messages:
+            if _size(message) > MAX_REQUEST_BYTES:
+                call.handed.append(RecordTooLarge(f"more than the {MAX_REQUEST_BYTES} bytes of the bus"))
+                continue
+            life = self._life
+            if life is None or (life.probing and life.busy):
+                return BusUnavailable("the bus is away")
+            try:
+                future = await life.enqueue(
+                    message.topic, message.key, message.value, list(message.headers), deadline, call.one_ended
+                )
+            except (KafkaError, OSError, BusUnavailable) as error:
+                failed = _as_bus_error(error, seen_by_broker=False)
+                if isinstance(failed, BusUnavailable):
+                    return failed
+                call.handed.append(failed)
+                continue
+            self._topics.add(message.topic)
+            call.enter(future)
+            if life.probing:
+                await call.ended()
+                if isinstance(refused := _result(future), BusUnavailable):
+                    return refused
+        return None
 
     async def _keep_connected(self) -> None:
         """One life after the other, until cancelled."""
@@ -188,15 +185,56 @@ class Producer:
             await life.close(flush_s)
 
 
-def _leave(_: asyncio.Future[Any]) -> None:
-    _in_flight.dec()
+class _Call:
+    """The records of one call: all are waited for by one future and under one deadline, because a shield and
+    a timer per record cost more than the client's own work. Who leaves early, leaves the records alone."""
+
+    __slots__ = ("_all_ended", "_waiting", "handed")
+
+    def __init__(self) -> None:
+        self.handed: list[asyncio.Future[Any] | RecordTooLarge] = []
+        self._waiting = 0
+        self._all_ended: asyncio.Future[None] | None = None
+
+    def enter(self, future: asyncio.Future[Any]) -> None:
+        self.handed.append(future)
+        self._waiting += 1
+
+    def one_ended(self) -> None:
+        self._waiting -= 1
+        if not self._waiting and self._all_ended is not None and not self._all_ended.done():
+            self._all_ended.set_result(None)
+
+    async def ended(self) -> None:
+        if self._waiting:
+            self._all_ended = asyncio.get_running_loop().create_future()
+            await self._all_ended
 
 
-def _as_bus_error(error: Exception, *, seen_by_broker: bool) -> BusUnavailable | RecordTooLarge:
+def _size(message: Message) -> int:
+    return OVERHEAD + len(message.key) + len(message.value) + sum(len(k) + len(v) for k, v in message.headers)
+
+
+def _result(handed: asyncio.Future[Any] | RecordTooLarge) -> Result:
+    if isinstance(handed, RecordTooLarge):
+        return handed
+    if not handed.done():
+        return BusUnavailable("no answer in time")
+    error = asyncio.CancelledError() if handed.cancelled() else handed.exception()
+    return None if error is None else _as_bus_error(error, seen_by_broker=True)
+
+
+def _count(results: Sequence[Result]) -> None:
+    """A record that is too large is the sender's affair, not an outcome of the bus."""
+    acknowledged = results.count(None)
+    _ok.inc(acknowledged)
+    if acknowledged < len(results):
+        _failed.inc(sum(isinstance(one, BusUnavailable) for one in results))
+
+
+def _as_bus_error(error: BaseException, *, seen_by_broker: bool) -> BusUnavailable | RecordTooLarge:
     if isinstance(error, BusUnavailable):
-        _failed.inc()
         return error
     if classify_send(error, seen_by_broker) is SendFault.too_large:
         return RecordTooLarge(str(error))
-    _failed.inc()
     return BusUnavailable("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
