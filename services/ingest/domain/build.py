@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
-from msgspec import UNSET
 
 from services.ingest.domain.masking import mask
 from services.ingest.domain.sender import Delivery, Element, SourceConfig, Unreadable
@@ -141,11 +141,16 @@ def somebody_needed(event_type: str, body: Body) -> bool:
 def cleaned(body: Body) -> Body:
     """The body with free texts masked and cut; the same object where nothing changed."""
     changes: dict[str, str] = {}
-    for name in _FREE_TEXT:
-        found = getattr(body, name, UNSET)
+    for name in _free_text_of(type(body)):
+        found = getattr(body, name)
         if isinstance(found, str) and (clean := clip(mask(found))) != found:
             changes[name] = clean
     return msgspec.structs.replace(body, **changes) if changes else body
+
+
+@cache
+def _free_text_of(kind: type[Body]) -> tuple[str, ...]:
+    return tuple(name for name in _FREE_TEXT if name in kind.__struct_fields__)
 
 
 def masked(native: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -159,7 +164,7 @@ def masked(native: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def free_text_bytes(body: Body) -> int:
     """UTF-8 bytes of all free text together."""
-    found = (getattr(body, name, UNSET) for name in _FREE_TEXT)
+    found = (getattr(body, name) for name in _free_text_of(type(body)))
     return sum(len(one.encode("utf-8", "replace")) for one in found if isinstance(one, str))
 
 

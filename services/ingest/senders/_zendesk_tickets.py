@@ -32,23 +32,9 @@ class Ticket(NamedTuple):
     source: SourceConfig
     id: str
     at: datetime | None
-
-    @property
-    def detail(self) -> dict[str, Any]:
-        return mapping(self.element.value, "detail")
-
-    @property
-    def happened(self) -> dict[str, Any]:
-        return mapping(self.element.value, "event")
-
-    @property
-    def actor(self) -> v.Actor | None:
-        who = text(self.detail, "actor_id")
-        if who is None:
-            return None
-        if who == _SYSTEM:
-            return "system"
-        return "customer" if who == text(self.detail, "requester_id") else "agent"
+    detail: dict[str, Any]
+    happened: dict[str, Any]
+    actor: v.Actor | None
 
     def event(self, event_type: str, body: Body, **more: Unpack[Context]) -> Event:
         detail, via = self.detail, (text(self.detail, "via", "channel") or "").lower()
@@ -77,7 +63,17 @@ class Ticket(NamedTuple):
 def read_ticket(element: Element, delivery: Delivery, source: SourceConfig) -> Ticket:
     value = element.value
     ticket_id, at = both(lambda: need(value, "detail", "id"), lambda: iso(value, "time"))
-    return Ticket(element, delivery, source, ticket_id, at)
+    detail = mapping(value, "detail")
+    return Ticket(element, delivery, source, ticket_id, at, detail, mapping(value, "event"), _actor(detail))
+
+
+def _actor(detail: dict[str, Any]) -> v.Actor | None:
+    who = text(detail, "actor_id")
+    if who is None:
+        return None
+    if who == _SYSTEM:
+        return "system"
+    return "customer" if who == text(detail, "requester_id") else "agent"
 
 
 def ticket_url(source: SourceConfig, ticket_id: str) -> str | None:
