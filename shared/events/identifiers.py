@@ -29,7 +29,7 @@ def normalise(identifier: str) -> str:
         raise IdentifierError("an identifier is written scheme:value, such as email:ann@example.com")
     if len(value) > MAX_LENGTH:
         raise IdentifierError(f"the value is longer than {MAX_LENGTH} characters")
-    if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+    if "\x00" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)):
         raise IdentifierError("the value holds a character that is no text (NUL or a lone surrogate)")
     if scheme == "email":
         return f"email:{_email(value)}"

@@ -62,7 +62,9 @@ def dig(value: Json, *path: Step) -> Json:
 
 def text(value: object, *path: Step) -> str | None:
     """A text, or a number as text (ids come as both); None when absent, blank or of another kind."""
-    found = dig(value, *path) if path else value
+    found: Json = value
+    for step in path:  # the usual case at once: it is the getter called most
+        found = found.get(step) if isinstance(found, dict) else dig(found, step)
     if isinstance(found, str):
         return found.strip() or None
     if found is None or isinstance(found, bool):
