@@ -30,7 +30,9 @@ reference: $(STAMP) ## Write docs/generated anew: OpenAPI, AsyncAPI, JSON schema
 	$(BIN)/python -m services.cli.reference
 
 test: lint ## Lint, then all tests on a real PostgreSQL and a real Kafka (ARGS="-k kafka")
-	$(BIN)/python -m pytest -n 3 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS) || { \
+	  echo "Some tests failed side by side with others. Once more, alone; what fails again has failed."; \
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
 
 bench: $(STAMP) ## Measure, and write build/bench.json, a table and a picture
 	$(BIN)/python -m tests.bench $(ARGS)

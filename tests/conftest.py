@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # The tests import each other's helpers as `tests.…`, however pytest was started.
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+# On a busy machine a slow example is no wrong one.
+hypothesis.settings.register_profile("cxloop", deadline=None)
+hypothesis.settings.load_profile("cxloop")
 
 pytest_plugins = ["tests.fixtures.parts", "tests.fixtures.databases", "tests.fixtures.names"]
 

@@ -29,8 +29,13 @@ STARTED = "Kafka Server started"
 
 
 def new_cluster_id() -> str:
-    """Return a random id of a Kafka cluster: 16 bytes in URL-safe base64."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    """Return a random id of a Kafka cluster: 16 bytes in URL-safe base64.
+
+    None begins with a hyphen: Kafka's storage tool would take it for an option.
+    """
+    while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()).startswith("-"):
+        pass
+    return made
 
 
 class Kafka:

@@ -74,7 +74,7 @@ def test_webhook_to_verified_closure(loop: Loop, hook: Hook, mailbox: Mailbox, p
 
 def the_alert(loop: Loop, customer: str) -> Json | None:
     """The one alert, once the last of the rules that fired has given its reason."""
-    alerts = loop.open_alerts(customer)
+    alerts = loop.open_alerts(customer, state="open")
     assert len(alerts) <= 1
     words = str([alert["reason"]["events"] for alert in alerts])
     return alerts[0] if "terrible" in words or "frustrating" in words else None

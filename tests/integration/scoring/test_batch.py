@@ -9,6 +9,7 @@ import pytest
 
 from shared.events import Event, encode, rejections
 from shared.events import scores as messages
+from shared.events.scores import NOTHING_KNOWN
 from tests.integration.scoring.kit import Room, event, raw_record, records, retraction, together
 
 ANN = "email:ann@example.com"
@@ -51,7 +52,7 @@ async def test_one_event_gives_a_customer_and_a_message(scoring: Room) -> None:
     change = messages.decode(body)
     assert topic == "cx.scores.v1"
     assert key.decode() == change.customer_id == await scoring.root(BOB)
-    assert change.before is None and change.version == 1 and change.identifiers == (BOB,)
+    assert change.before == NOTHING_KNOWN and change.version == 1 and change.identifiers == (BOB,)
     assert [e.type for e in change.events] == ["survey.answered"]
     assert (await scoring.query("SELECT next_offset FROM scoring.progress")) == [(1,)]
 
