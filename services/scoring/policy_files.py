@@ -86,10 +86,6 @@ def _minutes(text: str) -> int:
     return total
 
 
-def _micros(values: dict[Any, float]) -> dict[Any, p.Micro]:
-    return {key: micro(value) for key, value in values.items()}
-
-
 def _fields(document: msgspec.Struct) -> dict[str, p.Micro]:
     return {name: micro(getattr(document, name)) for name in document.__struct_fields__}
 

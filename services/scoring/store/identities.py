@@ -68,10 +68,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigin
 ON CONFLICT (event_id, a, b) DO UPDATE SET gone_at = excluded.gone_at
 """
 _NAMES = "SELECT leaf::text, identifier FROM scoring.identifier WHERE leaf = ANY($1::uuid[])"
-_REROOT = """
-UPDATE scoring.customer AS c SET merged_into = nullif(new.root, c.id)
-FROM unnest($1::uuid[], $2::uuid[]) AS new(id, root) WHERE c.id = new.id
-"""
+
 _LOOKUP = """
 SELECT c.organisation, coalesce(c.merged_into, c.id)::text FROM scoring.identifier AS i
 JOIN scoring.customer AS c ON c.id = i.leaf WHERE i.identifier = $1
@@ -106,11 +103,6 @@ async def write_links(conn: Conn, rows: Iterable[LinkRow]) -> None:
     columns = list(zip(*rows, strict=True))
     if columns:
         await conn.execute(_ADD_LINKS, *[list(column) for column in columns])
-
-
-async def reroot(conn: Conn, root_of: dict[str, str]) -> None:
-    """Point leaves to the roots of their components."""
-    await conn.execute(_REROOT, list(root_of), list(root_of.values()))
 
 
 async def identifiers(conn: Conn, leaves: Collection[str]) -> dict[str, str]:
