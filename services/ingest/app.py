@@ -17,6 +17,7 @@ from services.ingest.api.lane import WebhookLane
 from services.ingest.api.openapi import PATHS
 from services.ingest.drainer import Drainer
 from services.ingest.intake import Deadlines, Intake
+from services.ingest.limits import Defaults, Limits
 from services.ingest.rejections import RejectedBook
 from services.ingest.senders import senders
 from services.ingest.settings import Settings
@@ -55,13 +56,14 @@ class Wired(NamedTuple):
     book: SourceBook
     rejected: RejectedBook
     intake: Intake
+    limits: Limits
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with everything wired; connections are opened by its lifespan."""
     wired = _wire(settings or Settings.load())
     limit = wired.settings.body_limit_bytes
-    deliveries = webhooks.Webhooks(wired.book, wired.intake, wired.rejected, limit)
+    deliveries = webhooks.Webhooks(wired.book, wired.intake, wired.rejected, limit, wired.limits)
     app = service.create_app(
         "cxloop ingest",
         DESCRIPTION,
@@ -74,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.engine, app.state.api_keys = wired.engine, ApiKeys(wired.engine)
     app.state.sources, app.state.intake = wired.book, wired.intake
-    own = Route("/v1/events", events.Events(wired.intake, limit), include_in_schema=False)
+    own = Route("/v1/events", events.Events(wired.intake, limit, wired.limits), include_in_schema=False)
     app.router.routes.insert(0, own)
     install_idempotency(app, wired.engine)
     _add_checks(app.state.health, wired)
@@ -93,6 +95,7 @@ def _wire(settings: Settings) -> Wired:
         book=SourceBook(engine, SecretBox.from_key(settings.secret_key)),
         rejected=RejectedBook(engine),
         intake=Intake(producer, engine, KeyHasher.from_key(settings.secret_key), deadlines),
+        limits=Limits(Defaults.of(settings)),
     )
 
 

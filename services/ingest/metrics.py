@@ -8,6 +8,9 @@ accepted = counter("ingest_accepted", "Events accepted, by vendor (own: by own t
 rejected = counter("ingest_rejected", "Elements that could not be understood.", ("vendor",))
 ignored = counter("ingest_ignored", "Elements understood and of no interest.", ("vendor",))
 refused = counter("ingest_refused", "Deliveries refused, by reason.", ("vendor", "reason"))
+limited = counter(
+    "ingest_limited", "Requests answered 429, by whose limit: source, key or process.", ("limit",)
+)
 faults = counter("ingest_adapter_faults", "Elements at which the reader of a vendor broke.", ("vendor",))
 sent = counter("ingest_sent", "Messages that Kafka acknowledged before the answer.")
 spooled = counter("ingest_spooled", "Messages kept in the spool because Kafka did not take them in time.")

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import Depends, Security
+from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
@@ -175,7 +175,7 @@ def require(scope: Scope) -> Any:  # noqa: ANN401 - what FastAPI's Depends is ty
         check_scope(who, scope)
         return who
 
-    return Depends(principal)
+    return Security(principal, scopes=[scope.value])  # the scope's name stands in the OpenAPI document
 
 
 def check_scope(principal: Principal, scope: Scope) -> None:

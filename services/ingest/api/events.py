@@ -18,6 +18,7 @@ from services.ingest.domain.parsing import Json
 from services.ingest.domain.pipeline import Sealed, seal
 from services.ingest.domain.sender import Unreadable
 from services.ingest.intake import Intake, NotDurableError
+from services.ingest.limits import Limits
 from shared.events.rejections import Reason
 from shared.runtime.auth import ApiKeys, check_scope
 from shared.runtime.auth import Scope as KeyScope
@@ -53,9 +54,10 @@ class Found(NamedTuple):
 class Events:
     """The ASGI application behind `/v1/events`."""
 
-    def __init__(self, intake: Intake, limit: int) -> None:
+    def __init__(self, intake: Intake, limit: int, limits: Limits) -> None:
         self._intake = intake
         self._limit = limit
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -63,7 +65,9 @@ class Events:
         received_at = raw.now()
         headers = raw.headers_of(scope)
         keys: ApiKeys = scope["app"].state.api_keys
-        check_scope(await keys.authenticate(headers.get("authorization")), KeyScope.ingest)
+        who = await keys.authenticate(headers.get("authorization"))
+        check_scope(who, KeyScope.ingest)
+        self._limits.charge_key(who.key_id)
         dry_run = _dry_run(scope)
         packed = await raw.body_of(scope, receive, self._limit)
         found = read_events(headers, raw.unpacked(packed, headers, self._limit), received_at)

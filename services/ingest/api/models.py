@@ -12,6 +12,10 @@ from shared.runtime.instants import Instant
 Defaults = dict[str, str]
 Secrets = list[str]
 SECRETS_DOC = "All are active, so that one can be replaced without a gap. Never returned."
+SETTINGS_DOC = (
+    "Choices about the vendor. `rate_per_s` and `burst`: how many deliveries are taken a second in the "
+    "long run, and at once."
+)
 DEFAULTS_DOC = "Fill what events leave open: region, stage, channel, language, persona, area and others."
 CustomersAre = Literal["organisation", "person"]
 
@@ -40,7 +44,7 @@ class SourceIn(_Strict):
     secrets: Secrets = Field(description=SECRETS_DOC)
     auth: Auth | None = Field(None, description="How deliveries authenticate; default: as the vendor does.")
     defaults: Defaults = Field(default_factory=dict, description=DEFAULTS_DOC)
-    settings: dict[str, str] = Field(default_factory=dict, description="Choices about the vendor.")
+    settings: dict[str, str] = Field(default_factory=dict, description=SETTINGS_DOC)
     customers_are: CustomersAre | None = Field(
         None, description="What a billing customer is: an organisation (default) or a person."
     )
@@ -52,7 +56,7 @@ class SourceChange(_Strict):
     secrets: Secrets | None = Field(None, description=SECRETS_DOC)
     auth: Auth | None = Field(None, description="How deliveries authenticate.")
     defaults: Defaults | None = Field(None, description=DEFAULTS_DOC)
-    settings: dict[str, str] | None = Field(None, description="Choices about the vendor.")
+    settings: dict[str, str] | None = Field(None, description=SETTINGS_DOC)
     customers_are: CustomersAre | None = Field(None, description="An organisation or a person.")
 
 

@@ -90,6 +90,12 @@ _REFUSALS: Final = {
         "headers": {"Retry-After": {"schema": {"type": "integer", "maximum": 30}}},
     },
 }
+_LIMITED: Final = {
+    "429": {
+        **_problem("More than the source, the key or the process may send; send it again"),
+        "headers": {"Retry-After": {"schema": {"type": "integer", "minimum": 1, "maximum": 30}}},
+    }
+}
 _SOURCE: Final = {"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
@@ -109,7 +115,7 @@ PATHS: Final[dict[str, Any]] = {
             "tags": ["deliveries"],
             "summary": "CloudEvents of own tools: binary, structured or batch",
             "description": "At most 1 MiB, 500 events, 64 KiB of text each; every reason is told.",
-            "security": [{"apiKey": []}],
+            "security": [{"apiKey": ["ingest"]}],
             "parameters": [
                 {
                     "name": "dry_run",
@@ -147,6 +153,7 @@ PATHS: Final[dict[str, Any]] = {
                 "401": _problem("A valid API key is needed"),
                 "403": _problem("The key lacks the scope ingest"),
                 **_REFUSALS,
+                **_LIMITED,
             },
         }
     },
@@ -167,6 +174,7 @@ PATHS: Final[dict[str, Any]] = {
                 "401": _problem("The signature or token does not hold"),
                 "404": _problem("There is no such source"),
                 **_REFUSALS,
+                **_LIMITED,
             },
         },
         "get": _greeting("try_webhook", "For vendors that try the address first"),

@@ -15,6 +15,7 @@ from services.ingest.domain import pipeline
 from services.ingest.domain.sender import Bad, Delivery, Sender, SourceConfig, Unsigned, Verdict
 from services.ingest.domain.tokens import storable_headers, without_token
 from services.ingest.intake import Intake, NotDurableError
+from services.ingest.limits import Limits
 from services.ingest.rejections import RejectedBook
 from services.ingest.senders import senders
 from services.ingest.sources import SourceBook, SourcesUnavailableError
@@ -33,9 +34,12 @@ _REJECTED_IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://cxloop.example/id
 class Webhooks:
     """The ASGI application behind `/v1/webhooks/{source}`."""
 
-    def __init__(self, book: SourceBook, intake: Intake, rejected: RejectedBook, limit: int) -> None:
+    def __init__(
+        self, book: SourceBook, intake: Intake, rejected: RejectedBook, limit: int, limits: Limits
+    ) -> None:
         self._book = book
         self._intake = intake
+        self._limits = limits
         self._rejected = rejected
         self._limit = limit
 
@@ -60,7 +64,8 @@ class Webhooks:
             raw.unpacked(packed, headers, self._limit),
             received_at,
         )
-        _admit(pipeline.verdict_of(sender, delivery, source, packed), source)
+        _admit(pipeline.verdict_of(sender, delivery, source, packed), source, self._limits)
+        self._limits.charge(source)
         reply = pipeline.handshake_of(sender, delivery, source)
         if reply is not None:
             await raw.answer(send, reply.status, reply.body, reply.content_type)
@@ -99,7 +104,7 @@ class Webhooks:
         }
 
 
-def _admit(verdict: Verdict, source: SourceConfig) -> None:
+def _admit(verdict: Verdict, source: SourceConfig, limits: Limits) -> None:
     """Raises Problem unauthorized with a reason that helps the operator and not the stranger."""
     match verdict:
         case Unsigned(header):
@@ -107,8 +112,7 @@ def _admit(verdict: Verdict, source: SourceConfig) -> None:
             raise Problem("unauthorized", f"nothing authenticates this delivery: {header} is missing")
         case Bad(reason):
             metrics.refused.labels(source.vendor, "bad_signature").inc()
-            log.warning("delivery refused", source=source.id, vendor=source.vendor, why=reason)
-            raise Problem("unauthorized", reason)
+            raise limits.bad_signature(source, reason)
 
 
 def _count(found: pipeline.Sorted, source: SourceConfig) -> None:

@@ -21,6 +21,9 @@ _CLOSED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _OPEN: Final = ("account", "touchpoint", "region", "language", "persona", "area")
 CUSTOMERS_ARE: Final = ("organisation", "person")
+_NUMBERS: Final[Mapping[str, tuple[float, float]]] = {"rate_per_s": (0.1, 1e6), "burst": (1, 1e9)}
+"""How much the source may send: deliveries a second in the long run, and at once."""
+_NUMBER: Final = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?\Z")
 _SETTING: Final = re.compile(r"[a-z0-9_]{1,40}\Z")
 
 
@@ -84,6 +87,14 @@ def setting_reasons(settings: Mapping[str, str]) -> list[Reason]:
         elif name == "customers_are" and value not in CUSTOMERS_ARE:
             words = ", ".join(CUSTOMERS_ARE)
             reasons.append(Reason("bad_field", "/settings/customers_are", f"must be one of {words}"))
+        elif name in _NUMBERS:
+            reasons += _number_reasons(name, value, *_NUMBERS[name])
         elif not 1 <= len(value) <= 500:
             reasons.append(Reason("bad_field", f"/settings/{name}", "must be 1 to 500 characters"))
     return reasons
+
+
+def _number_reasons(name: str, value: str, least: float, most: float) -> list[Reason]:
+    if _NUMBER.match(value) and least <= float(value) <= most:
+        return []
+    return [Reason("bad_field", f"/settings/{name}", f"must be a number from {least:g} to {most:.0f}")]

@@ -1,0 +1,1 @@
+"""Strangers at the door: hostile requests, fuzzed parsers, documented answers, searched output."""
