@@ -25,6 +25,7 @@ from tests.e2e.loop import free_ports
 
 SECONDS = 3.0
 CONNECTIONS = 64
+NO_LIMIT = {"rate_per_s": "1000000"}  # one source sends more here than any sender does
 
 
 def measure(env: dict[str, str], api_key: str, rounds: int) -> Iterator[Row]:
@@ -49,7 +50,7 @@ def _loads(ours: int, ceiling: int, idiomatic: int, api_key: str) -> dict[str, L
     answer = httpx.post(
         f"http://127.0.0.1:{ours}/v1/sources",
         headers={"authorization": f"Bearer {api_key}"},
-        json={"id": "bench", "vendor": "zendesk", "secrets": [secret]},
+        json={"id": "bench", "vendor": "zendesk", "secrets": [secret], "settings": NO_LIMIT},
     )
     if answer.status_code not in (201, 409):
         raise RuntimeError(f"the source was refused: {answer.text}")
