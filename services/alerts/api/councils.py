@@ -68,7 +68,11 @@ async def _put(state: AppState, council_id: str, body: CouncilBody) -> CouncilMo
 
 
 @router.delete(
-    "/{council_id}", summary="Delete a council", status_code=204, dependencies=[require(Scope.admin)]
+    "/{council_id}",
+    summary="Delete a council",
+    status_code=204,
+    response_class=Response,
+    dependencies=[require(Scope.admin)],
 )
 async def delete_council(state: AppState, council_id: Id) -> None:
     """Its customers fall to another council, or to `default`; its alerts keep their history."""

@@ -126,7 +126,11 @@ def _check_notify(url: str) -> None:
 
 
 @router.delete(
-    "/{endpoint_id}", summary="Delete an endpoint", status_code=204, dependencies=[require(Scope.admin)]
+    "/{endpoint_id}",
+    summary="Delete an endpoint",
+    status_code=204,
+    response_class=Response,
+    dependencies=[require(Scope.admin)],
 )
 async def delete_endpoint(state: AppState, endpoint_id: Id) -> None:
     """What still waited to be sent there is cancelled."""

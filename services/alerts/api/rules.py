@@ -73,7 +73,13 @@ async def put_rule(state: AppState, rule_id: str, body: _Document, response: Res
     return document
 
 
-@router.delete("/{rule_id}", summary="Delete a rule", status_code=204, dependencies=[require(Scope.admin)])
+@router.delete(
+    "/{rule_id}",
+    summary="Delete a rule",
+    status_code=204,
+    response_class=Response,
+    dependencies=[require(Scope.admin)],
+)
 async def delete_rule(state: AppState, rule_id: str) -> None:
     """Open alerts of the rule stay."""
     async with state.writing() as connection:
