@@ -17,7 +17,7 @@ from shared.events import UNSET, Event
 from shared.events import bodies as b
 from shared.events.ids import own_event_id
 from shared.events.scores import AppliedEvent
-from shared.events.times import format_instant, from_micros
+from shared.events.times import format_instant, instant_text
 
 EXCERPT: Final = 400
 MAX_EVENTS: Final = 100
@@ -32,7 +32,7 @@ def common(view: View, row: CustomerRow) -> dict[str, Any]:
     latest = view.attributes.latest()
     return {
         "version": row.version,
-        "at": format_instant(from_micros(row.scored_at)),
+        "at": instant_text(row.scored_at),
         "after": view.scores.published(),
         "policy": view.scores.policy,
         "model": view.scores.model,

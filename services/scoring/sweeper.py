@@ -30,7 +30,7 @@ from services.scoring.view import View
 from shared.db import outbox
 from shared.db.engine import driver
 from shared.events.scores import Score
-from shared.events.times import Micros, format_instant, from_micros
+from shared.events.times import Micros, instant_text
 
 POINT: Final = {"health": 1.0, "relationship": 1.0, "risk": 0.01}
 """What counts as moved, in the score's own unit."""
@@ -126,7 +126,7 @@ def matters(view: View, held: Held) -> bool:
     after = view.scores.published()
     if any(_moved(name, getattr(before, name), getattr(after, name)) for name in POINT):
         return True
-    since = format_instant(from_micros(held.scored_at))
+    since = instant_text(held.scored_at)
     return any(wait.broken and wait.due_at > since for wait in view.waits)
 
 

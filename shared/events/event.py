@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from shared.events.bodies import Body
 from shared.events.times import Micros, to_micros
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A CloudEvent of type `cxloop.<noun>.<verb>.v1`.
 
     `type` is the short form (`ticket.opened`). `time` is when it happened, by the sender's clock,
@@ -43,7 +44,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     native: dict[str, Any] | None = None
     sender_id: str | None = None
 
-    @property
+    @cached_property
     def at(self) -> Micros:
         """Effective time: a sender's clock that runs ahead never dates an event after its receipt."""
         return to_micros(min(self.time, self.recorded))

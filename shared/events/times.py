@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 Micros = int
 """Microseconds since 1970-01-01T00:00:00Z."""
@@ -24,6 +25,12 @@ def to_micros(instant: datetime) -> Micros:
 def from_micros(at: Micros) -> datetime:
     """The inverse of `to_micros`; raises OverflowError outside the years 1 to 9999."""
     return EPOCH + timedelta(microseconds=at)
+
+
+@lru_cache(maxsize=8192)
+def instant_text(at: Micros) -> str:
+    """`format_instant` of microseconds; one batch writes the same few instants many times."""
+    return format_instant(from_micros(at))
 
 
 def parse_instant(text: str) -> datetime:

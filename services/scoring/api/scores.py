@@ -19,7 +19,7 @@ from services.scoring.reads import Moment
 from services.scoring.store import identities
 from services.scoring.store.types import Conn
 from shared.events.scores import Score
-from shared.events.times import Micros, format_instant, from_micros
+from shared.events.times import Micros, instant_text
 from shared.runtime.auth import Scope, require
 from shared.runtime.problem import Problem
 
@@ -83,7 +83,7 @@ def document(found: Scores, at: Moment) -> dict[str, Any]:
 
 
 def instant(at: Micros) -> str:
-    return format_instant(from_micros(at))
+    return instant_text(at)
 
 
 def shown(score: Score) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from services.scoring.domain.score import Score
 from services.scoring.domain.types import Nano
 from shared.events import full_type
 from shared.events import scores as wire
-from shared.events.times import format_instant, from_micros
+from shared.events.times import instant_text
 
 MAX_ROWS: Final = 200
 MAX_ROWS_TOLD: Final = 10
@@ -106,7 +106,7 @@ class Explanation(NamedTuple):
     def _event(self, row: Row) -> dict[str, object]:
         shown: dict[str, object] = {
             "id": row.event,
-            "at": format_instant(from_micros(row.at)),
+            "at": instant_text(row.at),
             "type": self._type(row),
             "points": row.points / NANO,
         }
@@ -120,7 +120,7 @@ class Explanation(NamedTuple):
         events = tuple(
             wire.EventPoints(
                 id=row.event,
-                at=format_instant(from_micros(row.at)),
+                at=instant_text(row.at),
                 type=self._type(row),
                 points=row.points / NANO,
                 open=row.open,

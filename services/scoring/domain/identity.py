@@ -65,10 +65,15 @@ class Mention(NamedTuple):
 
 
 def names(event: Event) -> Names:
-    given = ordered(event.identifiers)
+    return _names(event.identifiers, event.account)
+
+
+@lru_cache(maxsize=32_768)
+def _names(identifiers: tuple[str, ...], of_account: str | None) -> Names:
+    given = ordered(identifiers)
     organisations = [i for i in given if is_organisation(i)]
-    if event.account:
-        organisations.insert(0, f"account:{event.account}")
+    if of_account:
+        organisations.insert(0, f"account:{of_account}")
     return Names(
         people=tuple(i for i in given if not is_organisation(i)),
         organisations=tuple(dict.fromkeys(organisations)),

@@ -20,7 +20,7 @@ from services.scoring.domain.texts import measured
 from services.scoring.domain.types import NANO, Episode, Evidence, Nano, Signal
 from services.scoring.domain.weighing import Scale, mood
 from shared.events.scores import Wait as PublishedWait
-from shared.events.times import Micros, format_instant, from_micros
+from shared.events.times import Micros, instant_text
 
 
 class Read(NamedTuple):
@@ -243,8 +243,8 @@ def waits(read: Read) -> list[PublishedWait]:
                 event=wait.event,
                 interaction=read.story.name,
                 kind="first_response" if kind == "first_response" else "solution",
-                since=format_instant(from_micros(wait.start)),
-                due_at=format_instant(from_micros(due)),
+                since=instant_text(wait.start),
+                due_at=instant_text(due),
                 broken=read.now > due,
                 priority=read.ideal.priority,
                 text=head.text("subject") or head.text("text") if head else None,
