@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.alerts.api import alerts, councils, deliveries, endpoints, rules
 from services.alerts.api.state import State
 from services.alerts.consumer import ScoreConsumer
-from services.alerts.dispatcher import Dispatcher, Receivers
+from services.alerts.dispatcher import Dispatcher
 from services.alerts.migrate import SCHEMA
 from services.alerts.sending.guard import Guard
 from services.alerts.sending.mail import Mailer
+from services.alerts.sending.receivers import Receivers
 from services.alerts.settings import Settings
 from services.alerts.store import setup
 from services.alerts.telling import Teller
@@ -29,6 +30,7 @@ from shared.bus.topics import SCORES, TOPICS, ensure_topics
 from shared.db.engine import create_engine, driver
 from shared.db.relay import Relay
 from shared.runtime import service
+from shared.runtime.audit_calls import install_audit
 from shared.runtime.auth import ApiKeys
 from shared.runtime.health import Health
 from shared.runtime.idempotency import install_idempotency
@@ -81,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = service.create_app("cxloop alerts", DESCRIPTION, settings, lifespan, routers)
     app.state.alerts, app.state.api_keys = parts.state, ApiKeys(parts.engine)
     install_idempotency(app, parts.engine)
+    install_audit(app, parts.engine)
     _add_checks(app.state.health, parts)
     return app
 

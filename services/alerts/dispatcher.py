@@ -1,31 +1,30 @@
 """Sends what is due, outside of any transaction: claim, try, write down what became of it.
 
-A receiver that hangs holds its own few slots and nobody else's. A dispatcher that dies leaves leases
-that run out: what it had sent may be sent again, under the same id.
+A receiver that hangs holds its own few slots and nobody else's (`domain.lanes`). A dispatcher that dies
+leaves leases that run out: what it had sent may be sent again, under the same id.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
+import time
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-import httpx
-import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.alerts import metrics
+from services.alerts.concluding import Concluder
+from services.alerts.domain.lanes import Lanes
 from services.alerts.domain.retry import Outcome, Result, after
-from services.alerts.sending import webhook
-from services.alerts.sending.guard import Guard, GuardedTransport
-from services.alerts.sending.letters import letter
-from services.alerts.sending.mail import Mailer
-from services.alerts.sending.notify import Notifier
+from services.alerts.sending.receivers import Receivers
 from services.alerts.store import deliveries, setup
-from services.alerts.store.deliveries import DIRECT, Claimed
+from services.alerts.store.deliveries import BEGIN_WITHIN_S, DIRECT, Claimed, Conclusion
 from services.alerts.store.setup import Endpoint
 from shared.db.engine import driver
 from shared.runtime.errors import is_unavailable
@@ -34,52 +33,19 @@ from shared.runtime.secrets import SecretBox, SecretError
 log = structlog.get_logger()
 
 POLL_S: Final = 0.5
+TURN_S: Final = 0.005
+"""Least time between two looks at what is due: what ends in it is looked after together."""
 RETRY_S: Final = 2.0
 DRAIN_S: Final = 3.0
+WHOLE: Final = 512
+"""Deliveries under way in one process: sockets, of which a process often has 1,024."""
+FRESH_S: Final = 0.25
+"""What was read of an endpoint is looked up anew after this time."""
 
 
-class Receivers:
-    """The three ways out. `mailer` None: no mail server is configured."""
-
-    def __init__(self, guard: Guard, mailer: Mailer | None, timeout_s: float) -> None:
-        # The deadline is set around the whole attempt, so that no trickle of bytes prolongs it.
-        limits = httpx.Timeout(timeout_s)
-        transport = GuardedTransport(guard)
-        self.client = httpx.AsyncClient(
-            transport=transport, timeout=limits, follow_redirects=False, trust_env=False
-        )
-        self.notifier = Notifier(guard)
-        self.mailer = mailer
-        self.timeout_s = timeout_s
-
-    async def send(self, claimed: Claimed, endpoint: Endpoint, at: datetime) -> Result:
-        match endpoint.kind:
-            case "webhook":
-                return await webhook.send(
-                    self.client,
-                    endpoint.target,
-                    claimed.id,
-                    endpoint.secrets,
-                    claimed.body,
-                    at,
-                    self.timeout_s,
-                )
-            case "email":
-                return await self.mail(claimed, endpoint.target.split(","), at)
-            case _:
-                severity = msgspec.json.decode(claimed.body)["data"].get("severity", "low")
-                note = letter(claimed.body, claimed.what)
-                return await self.notifier.send(endpoint.target, note, severity, self.timeout_s)
-
-    async def mail(self, claimed: Claimed, to: list[str], at: datetime) -> Result:
-        if self.mailer is None:
-            return Result(Outcome.NOT_CONFIGURED, detail="no mail server: set CXLOOP_SMTP_URL")
-        message = self.mailer.compose(letter(claimed.body, claimed.what), claimed.id, to, at)
-        return await self.mailer.send(message, to, self.timeout_s)
-
-    async def aclose(self) -> None:
-        self.notifier.close()
-        await self.client.aclose()
+class _Known(NamedTuple):
+    endpoint: Endpoint
+    read_at: float
 
 
 class Dispatcher:
@@ -89,9 +55,11 @@ class Dispatcher:
         self._engine = engine
         self._box = box
         self._receivers = receivers
-        self._per_lane = per_lane
-        self._busy: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lanes = Lanes(per_lane, WHOLE)
+        self._queues: defaultdict[str, deque[tuple[Claimed, float]]] = defaultdict(deque)
+        self._workers: defaultdict[str, set[asyncio.Task[None]]] = defaultdict(set)
+        self._known: dict[str, _Known] = {}
+        self._concluder = Concluder(engine, self._concluded)
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -100,69 +68,124 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Until cancelled; survives the loss of the database."""
+        writing = asyncio.get_running_loop().create_task(self._concluder.run())
         try:
             while True:
                 try:
-                    await self._turn()
+                    await self._turn(writing)
                 except Exception as error:
                     if not is_unavailable(error):
                         raise
                     log.warning("dispatcher waits for the database", exc_info=error)
                     await asyncio.sleep(RETRY_S)
         finally:
-            await self._drain()
+            await self._drain(writing)
 
-    async def _turn(self) -> None:
+    async def _turn(self, writing: asyncio.Task[None]) -> None:
         self._woken.clear()
-        async with driver(self._engine) as connection:
-            claimed = await deliveries.claim(
-                connection, +self._busy, self._per_lane, self._receivers.timeout_s
-            )
+        if writing.done():
+            writing.result()
+        claimed: Sequence[Claimed] = ()
+        if free := self._lanes.free():
+            async with driver(self._engine) as connection:
+                claimed = await deliveries.claim(
+                    connection, self._lanes.room(), self._lanes.usual(), free, self._receivers.timeout_s
+                )
         for delivery in claimed:
-            self._busy[delivery.lane] += 1
-            task = asyncio.get_running_loop().create_task(self._deliver(delivery))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        metrics.in_flight.set(len(self._tasks))
-        if not claimed:
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
+            self._lanes.began(delivery.lane)
+            self._queues[delivery.lane].append((delivery, time.monotonic()))
+        for lane in {delivery.lane for delivery in claimed}:
+            self._employ(lane)
+        metrics.in_flight.set(self._lanes.under_way)
+        await asyncio.sleep(TURN_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S - TURN_S):
+                await self._woken.wait()
+
+    def _employ(self, lane: str) -> None:
+        """As many workers as the lane has slots and deliveries."""
+        workers = self._workers[lane]
+        for _ in range(min(self._lanes.slots - len(workers), len(self._queues[lane]))):
+            workers.add(asyncio.get_running_loop().create_task(self._work(lane)))
+
+    async def _work(self, lane: str) -> None:
+        """Takes from the lane's queue until it is empty."""
+        queue = self._queues[lane]
+        try:
+            while queue:
+                claimed, at = queue.popleft()
+                if time.monotonic() - at > BEGIN_WITHIN_S:
+                    self._concluder.add(Conclusion(claimed, None, None, datetime.now(UTC), None))
+                else:
+                    await self._deliver(claimed)
+        finally:
+            self._left(lane)
+
+    def _left(self, lane: str) -> None:
+        workers = self._workers[lane]
+        task = asyncio.current_task()
+        assert task is not None
+        workers.discard(task)
+        if not workers and not self._queues[lane]:
+            del self._workers[lane], self._queues[lane]
+            self._known.pop(lane, None)
 
     async def _deliver(self, claimed: Claimed) -> None:
-        """Supervisor of one delivery: whatever goes wrong, the lease runs out and it is tried again."""
+        """One attempt. Supervisor of it: whatever goes wrong is an outcome, or the lease runs out."""
+        at, begun, kind = datetime.now(UTC), time.monotonic(), DIRECT
         try:
-            await self._attempt(claimed)
-        except Exception as error:
-            log.error("delivery not concluded", delivery=claimed.id, exc_info=error)
-        finally:
-            self._busy[claimed.lane] -= 1
-            self.wake()
-
-    async def _attempt(self, claimed: Claimed) -> None:
-        at = datetime.now(UTC)
-        endpoint = await self._endpoint(claimed)
-        kind = endpoint.kind if isinstance(endpoint, Endpoint) else DIRECT
-        with metrics.attempt_seconds.labels(kind).time():
+            endpoint = await self._endpoint(claimed)
+            kind = endpoint.kind if isinstance(endpoint, Endpoint) else DIRECT
+            begun = time.monotonic()
             result = await self._result(claimed, endpoint, at)
+        except Exception as error:
+            if is_unavailable(error):
+                log.warning("delivery waits for the database", delivery=claimed.id, exc_info=error)
+                self._ended(claimed.lane, None)  # its lease runs out
+                return
+            log.error("an attempt broke", delivery=claimed.id, exc_info=error)
+            result = Result(Outcome.FAILED, detail=f"the attempt broke ({type(error).__name__})")
+        took = time.monotonic() - begun
+        metrics.attempt_seconds.labels(kind).observe(took)
         metrics.attempts.labels(kind, result.outcome.value).inc()
         following = after(result, claimed.step + 1, random.random())  # noqa: S311 - jitter
-        async with driver(self._engine) as connection, connection.transaction():
-            await deliveries.finish(connection, claimed, result, following, at)
-            if following.disable:
-                await setup.disable_endpoint(connection, claimed.lane, "the receiver answered 410")
         if following.state == "dead":
             log.warning("delivery given up", delivery=claimed.id, endpoint=claimed.lane, why=result.outcome)
+        if following.disable:
+            self._forget(claimed.lane)
+        self._concluder.add(Conclusion(claimed, result, following, at, took))
+
+    def _forget(self, lane: str) -> None:
+        """The receiver wants nothing any more: what waits here is cancelled with the rest of its lane."""
+        self._known.pop(lane, None)
+        queue = self._queues[lane]
+        while queue:
+            queue.popleft()
+            self._ended(lane, None)
+
+    def _concluded(self, conclusion: Conclusion) -> None:
+        self._ended(conclusion.claimed.lane, conclusion.took_s)
+
+    def _ended(self, lane: str, took_s: float | None) -> None:
+        self._lanes.ended(lane, took_s)
+        self.wake()
 
     async def _endpoint(self, claimed: Claimed) -> Endpoint | Result | None:
         """Whom to send to; None for mail to one person; a result where it cannot be sent."""
         if claimed.lane == DIRECT:
             return None
+        known = self._known.get(claimed.lane)
+        if known is not None and time.monotonic() - known.read_at < FRESH_S:
+            return known.endpoint
+        found = await self._read(claimed.lane)
+        if isinstance(found, Endpoint):
+            self._known[claimed.lane] = _Known(found, time.monotonic())
+        return found
+
+    async def _read(self, lane: str) -> Endpoint | Result:
         try:
             async with driver(self._engine) as connection:
-                endpoint = await setup.endpoint(connection, claimed.lane, self._box)
+                endpoint = await setup.endpoint(connection, lane, self._box)
         except SecretError:
             return Result(Outcome.FAILED, detail="its secrets were encrypted with another CXLOOP_SECRET_KEY")
         if endpoint is None:
@@ -179,9 +202,15 @@ class Dispatcher:
         recipient = self._box.decrypt(claimed.recipient or b"").decode()
         return await self._receivers.mail(claimed, [recipient], at)
 
-    async def _drain(self) -> None:
+    async def _drain(self, writing: asyncio.Task[None]) -> None:
         """What is under way may end; the rest is tried again after its lease."""
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=DRAIN_S)
+        for queue in self._queues.values():
+            queue.clear()
+        if workers := [task for tasks in self._workers.values() for task in tasks]:
+            _, late = await asyncio.wait(workers, timeout=DRAIN_S)
             for task in late:
                 task.cancel()
+        writing.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({writing})
+        await self._concluder.flush()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.events import alerts as wire
-from shared.events.times import Micros, format_instant, from_micros
+from shared.events.times import Micros, instant_text
 
 LIVE: Final[frozenset[wire.AlertState]] = frozenset(
     {"open", "acknowledged", "assigned", "acted", "verifying", "snoozed"}
@@ -94,7 +94,7 @@ def noted(alert: Alert, line: wire.HistoryEntry) -> Alert:
 
 
 def instant(at: Micros) -> str:
-    return format_instant(from_micros(at))
+    return instant_text(at)
 
 
 def published(alert: Alert) -> wire.Alert:

@@ -89,7 +89,7 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         return float(min(int(text[:12]), MAX_RETRY_AFTER_S))
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     return max(0.0, (at - now).total_seconds())

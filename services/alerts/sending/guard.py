@@ -7,6 +7,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import httpcore
@@ -20,6 +21,8 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _SITE_LOCAL: Final = ipaddress.IPv6Network("fec0::/10")
 RESOLVE_S: Final = 5.0
+_RESOLVING: Final = ThreadPoolExecutor(64, "resolve")
+"""Threads of our own: the event loop's few would all wait for names whose server does not answer."""
 
 
 class Refused(OSError):  # noqa: N818 - a decision
@@ -102,8 +105,12 @@ def is_public(address: Address) -> bool:
 
 async def resolve_host(host: str, port: int) -> list[str]:
     """By the system's resolver, which also reads `2130706433` and `0x7f.1` as what they are."""
-    infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(info[4][0]) for info in infos))
+
+    def ask() -> list[str]:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(info[4][0]) for info in infos))
+
+    return await asyncio.get_running_loop().run_in_executor(_RESOLVING, ask)
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -135,14 +142,18 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """The usual transport on guarded connections. No proxy, no redirects, no retries of its own."""
+    """The usual transport on guarded connections. No proxy, no redirects, no retries of its own.
+
+    How many connections there are is the caller's to bound: a bound here would let receivers that hang
+    take the place of all others. `SSL_CERT_FILE` and `SSL_CERT_DIR` name other authorities to be trusted.
+    """
 
     def __init__(self, guard: Guard, resolve: Resolve | None = None) -> None:
         super().__init__(trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
-            max_connections=256,
-            max_keepalive_connections=32,
+            ssl_context=httpx.create_ssl_context(),
+            max_connections=None,
+            max_keepalive_connections=64,
             keepalive_expiry=30.0,
             network_backend=GuardedBackend(guard, resolve),
         )

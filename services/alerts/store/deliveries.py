@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import msgspec
@@ -16,9 +16,11 @@ from services.alerts.store.setup import as_object
 
 DIRECT: Final = "direct"
 """Lane of mails to one person."""
+BEGIN_WITHIN_S: Final = 5.0
+"""A claimed delivery that was not begun after this time is given back."""
 LEASE_MARGIN_S: Final = 10.0
-"""A lease is longer than an attempt by this much, for the database's part of it. A dispatcher that dies
-holds its deliveries back until their leases end."""
+"""A lease outlasts the wait and the attempt by this much, for the database's part of it. A dispatcher that
+dies holds its deliveries back until their leases end."""
 
 
 class NewDelivery(msgspec.Struct, frozen=True):
@@ -44,6 +46,19 @@ class Claimed(msgspec.Struct, frozen=True):
     body: bytes
     recipient: bytes | None
     step: int
+
+
+class Conclusion(NamedTuple):
+    """What became of a delivery that was ours. No `result`: it is given back untried.
+
+    `took_s`: seconds of the attempt.
+    """
+
+    claimed: Claimed
+    result: Result | None
+    following: Next | None
+    at: datetime
+    took_s: float | None
 
 
 class DeliveryRow(msgspec.Struct, frozen=True):
@@ -82,31 +97,36 @@ async def add(connection: asyncpg.Connection, rows: Sequence[NewDelivery]) -> No
 
 
 async def claim(
-    connection: asyncpg.Connection, busy: Mapping[str, int], per_lane: int, attempt_s: float
+    connection: asyncpg.Connection, room: Mapping[str, int], usual: int, most: int, attempt_s: float
 ) -> list[Claimed]:
-    """Due deliveries, at most `per_lane` − `busy` of each lane, leased in one statement.
+    """Due deliveries, leased in one statement: `most` at most, and of each lane as many as it has room,
+    `usual` where `room` says nothing.
 
     Within a lane an alert's versions start in their order: a later one waits until the earlier one was
     tried once. After that the receiver orders by version, or one dead letter would hold up all news.
+    The lanes are found by jumps along the index, so what waits for one of them costs the others nothing.
     """
     rows = await connection.fetch(
-        "WITH lanes AS (SELECT DISTINCT lane FROM alerts.delivery WHERE state = 'pending'"
-        "   AND next_at <= now()),"
-        " due AS (SELECT d.id FROM lanes LEFT JOIN unnest($1::text[], $2::int[]) AS b (lane, busy)"
-        "   USING (lane) CROSS JOIN LATERAL (SELECT id FROM alerts.delivery e WHERE e.lane = lanes.lane"
-        "     AND e.state = 'pending' AND e.next_at <= now()"
+        "WITH RECURSIVE lanes (lane) AS ((SELECT lane FROM alerts.delivery WHERE state = 'pending'"
+        "     ORDER BY lane LIMIT 1)"
+        "   UNION ALL SELECT (SELECT d.lane FROM alerts.delivery d WHERE d.state = 'pending'"
+        "     AND d.lane > lanes.lane ORDER BY d.lane LIMIT 1) FROM lanes WHERE lanes.lane IS NOT NULL),"
+        " due AS (SELECT d.id FROM lanes LEFT JOIN unnest($1::text[], $2::int[]) AS r (lane, room)"
+        "   USING (lane) CROSS JOIN LATERAL (SELECT id, next_at FROM alerts.delivery e"
+        "     WHERE e.lane = lanes.lane AND e.state = 'pending' AND e.next_at <= now()"
         "     AND (e.leased_until IS NULL OR e.leased_until < now())"
         "     AND NOT EXISTS (SELECT FROM alerts.delivery f WHERE f.alert = e.alert AND f.lane = e.lane"
         "       AND f.version < e.version AND f.state = 'pending' AND f.step = 0)"
-        "     ORDER BY e.next_at, e.number LIMIT greatest(0, $3 - coalesce(b.busy, 0))"
-        "     FOR UPDATE SKIP LOCKED) d)"
+        "     ORDER BY e.next_at, e.number LIMIT coalesce(r.room, $3) FOR UPDATE SKIP LOCKED) d"
+        "   ORDER BY d.next_at LIMIT $4)"
         " UPDATE alerts.delivery d SET lease = gen_random_uuid(),"
-        "   leased_until = now() + make_interval(secs => $4) FROM due WHERE d.id = due.id"
+        "   leased_until = now() + make_interval(secs => $5) FROM due WHERE d.id = due.id"
         " RETURNING d.id, d.lane, d.lease, d.alert, d.what, d.body, d.recipient, d.step, d.number",
-        list(busy),
-        list(busy.values()),
-        per_lane,
-        attempt_s + LEASE_MARGIN_S,
+        list(room),
+        list(room.values()),
+        usual,
+        most,
+        BEGIN_WITHIN_S + attempt_s + LEASE_MARGIN_S,
     )
     return [
         Claimed(r["id"], r["lane"], r["lease"], r["alert"], r["what"], r["body"], r["recipient"], r["step"])
@@ -114,28 +134,37 @@ async def claim(
     ]
 
 
-async def finish(
-    connection: asyncpg.Connection, claimed: Claimed, result: Result, following: Next, at: datetime
-) -> bool:
-    """Writes the attempt. False when the lease was lost, and somebody else tells what became of it."""
-    attempt: dict[str, str | int] = {
-        "at": at.isoformat().replace("+00:00", "Z"),
-        "outcome": result.outcome.value,
-    }
-    attempt |= {k: v for k, v in (("status", result.status), ("detail", result.detail)) if v is not None}
-    return bool(
-        await connection.fetchval(
-            "UPDATE alerts.delivery SET state = CASE state WHEN 'pending' THEN $3 ELSE state END,"
-            " step = step + 1, attempts = attempts || $4::text::jsonb,"
-            " next_at = now() + make_interval(secs => $5), lease = NULL, leased_until = NULL"
-            " WHERE id = $1 AND lease = $2 RETURNING true",
-            claimed.id,
-            claimed.lease,
-            following.state,
-            json.dumps([attempt]),
-            following.wait_s,
-        )
+async def finish(connection: asyncpg.Connection, conclusions: Sequence[Conclusion]) -> None:
+    """Writes attempts, where the lease is still ours: else somebody else tells what became of it.
+
+    Rows are locked by id, as whoever cancels them does.
+    """
+    await connection.execute(
+        "WITH told AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[],"
+        "   $5::float8[]) AS t (id, lease, state, attempt, wait_s)),"
+        " held AS MATERIALIZED (SELECT d.id FROM alerts.delivery d JOIN told USING (id, lease)"
+        "   ORDER BY d.id FOR UPDATE OF d)"
+        " UPDATE alerts.delivery d SET lease = NULL, leased_until = NULL,"
+        "   state = CASE d.state WHEN 'pending' THEN coalesce(told.state, 'pending') ELSE d.state END,"
+        "   step = d.step + (told.state IS NOT NULL)::int,"
+        "   attempts = d.attempts || coalesce(told.attempt::jsonb, '[]'),"
+        "   next_at = coalesce(now() + make_interval(secs => told.wait_s), d.next_at)"
+        " FROM told JOIN held USING (id) WHERE d.id = told.id AND d.lease = told.lease",
+        [c.claimed.id for c in conclusions],
+        [c.claimed.lease for c in conclusions],
+        [c.following.state if c.following else None for c in conclusions],
+        [_attempt(c) for c in conclusions],
+        [c.following.wait_s if c.following else None for c in conclusions],
     )
+
+
+def _attempt(conclusion: Conclusion) -> str | None:
+    result = conclusion.result
+    if result is None:
+        return None
+    told = {"at": conclusion.at.isoformat().replace("+00:00", "Z"), "outcome": result.outcome.value}
+    more = {"status": result.status, "detail": result.detail}
+    return json.dumps([told | {name: value for name, value in more.items() if value is not None}])
 
 
 async def again(connection: asyncpg.Connection, delivery_id: str) -> bool:

@@ -240,8 +240,10 @@ async def disable_endpoint(connection: asyncpg.Connection, endpoint_id: str, why
 
 async def cancel_waiting(connection: asyncpg.Connection, endpoint_id: str) -> None:
     await connection.execute(
-        "UPDATE alerts.delivery SET state = 'cancelled', lease = NULL, leased_until = NULL"
-        " WHERE lane = $1 AND state = 'pending'",
+        "WITH held AS MATERIALIZED (SELECT id FROM alerts.delivery WHERE lane = $1 AND state = 'pending'"
+        "   ORDER BY id FOR UPDATE)"
+        " UPDATE alerts.delivery d SET state = 'cancelled', lease = NULL, leased_until = NULL"
+        " FROM held WHERE d.id = held.id",
         endpoint_id,
     )
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from services.alerts.sending.guard import Guard, GuardedTransport, Refused
-from services.alerts.sending.guarded_threads import forget_refusal, guarded_thread, last_refusal
+from services.alerts.sending.guarded_threads import Leash, begin, guarded_thread, last_refusal
 
 INTERNAL = [
     "127.0.0.1",
@@ -111,7 +111,7 @@ def test_marked_threads_are_guarded_and_others_are_not() -> None:
 
     def work() -> None:
         guarded_thread(Guard())
-        forget_refusal()
+        begin(Leash())
         try:
             socket.getaddrinfo("127.0.0.1", 80)
         except Refused as refusal:

@@ -74,6 +74,8 @@ def test_status(status: int, expected: Outcome) -> None:
         ("Mon, 02 Mar 2026 10:01:30 GMT", 90.0),
         ("Mon, 02 Mar 2026 09:00:00 GMT", 0.0),
         ("Mon, 99 Mar 2026 09:00:00 GMT", None),
+        ("Mon, 02 Mar 99999999999 09:00:00 GMT", None),
+        ("Mon, 02 Mar 2026 09:00:00 +99999999999999999999", None),
     ],
 )
 def test_retry_after_in_both_forms(header: str | None, expected: float | None) -> None:
