@@ -1,6 +1,6 @@
 # Needs Python >= 3.11 and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint reference bench
+.PHONY: help setup run demo test soak lint reference bench
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -33,6 +33,9 @@ test: lint ## Lint, then all tests on a real PostgreSQL and a real Kafka (ARGS="
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS) || { \
 	  echo "Some tests failed side by side with others. Once more, alone; what fails again has failed."; \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
+
+soak: $(STAMP) ## Rows of the failure table in their long form, some minutes each (ARGS="-k killed")
+	CXLOOP_SOAK=1 $(BIN)/python -m pytest tests/faults -p no:xdist -s $(ARGS)
 
 bench: $(STAMP) ## Measure, and write build/bench.json, a table and a picture
 	$(BIN)/python -m tests.bench $(ARGS)

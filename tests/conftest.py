@@ -18,6 +18,11 @@ hypothesis.settings.load_profile("cxloop")
 pytest_plugins = ["tests.fixtures.parts", "tests.fixtures.databases", "tests.fixtures.names"]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The mark is known also when the run is not spread (`-p no:xdist`)."""
+    config.addinivalue_line("markers", "xdist_group(name): runs in the process of that group")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What shares an instance or a database stays in one process when the run is spread over several."""
     for item in items:
@@ -25,6 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _group(item: pytest.Item) -> str:
+    if {"world", "cluster_world"} & set(getattr(item, "fixturenames", ())):
+        return "world"
     if "e2e" not in item.path.parts:
         return str(item.path)
     if "distributed" in item.name:

@@ -42,7 +42,8 @@ class Kafka:
     """A Kafka node whose data lies in `folder`; by itself a whole cluster, else one of `voters`.
 
     Its ports are remembered beside the data and taken again if they are free. They stay held from the first
-    start to `close()`, so that a stopped or killed node comes back at the same address.
+    start to `close()`, so that a stopped or killed node comes back at the same address. Behind something that
+    passes connections on, `advertised_port` is where clients shall come to.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Kafka:
         progress: Progress = quiet,
         node_id: int = 1,
         cluster_id: str | None = None,
+        advertised_port: int = 0,
     ) -> None:
         self.folder = folder.absolute()
         self.log = log or self.folder.with_name("logs") / f"{self.folder.name}.log"
         self.lock_fd = lock_fd
         self.node_id = node_id
         self.cluster_id = cluster_id or new_cluster_id()
+        self.advertised_port = advertised_port
         self._progress = progress
         self._child: Child | None = None
         self._held: list[HeldPort] = []
@@ -175,7 +178,7 @@ class Kafka:
     def _write_configuration(self) -> None:
         node = self.node
         voters = self._voters or [node]
-        self._config.write_text(server_properties(node, voters, self.folder / "data"))
+        self._config.write_text(server_properties(node, voters, self.folder / "data", self.advertised_port))
         (self.folder / "log4j2.properties").write_text(logging_properties(self.log))
         (self.folder / "ports.json").write_text(json.dumps([node.port, node.controller_port]))
 

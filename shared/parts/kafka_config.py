@@ -18,8 +18,11 @@ class Node:
     controller_port: int
 
 
-def server_properties(node: Node, voters: Sequence[Node], data: Path) -> str:
-    """Return server.properties of one node among `voters`; replication follows from their number."""
+def server_properties(node: Node, voters: Sequence[Node], data: Path, advertised_port: int = 0) -> str:
+    """Return server.properties of one node among `voters`; replication follows from their number.
+
+    Clients are told to come to `advertised_port`, where something passes them on; 0: to the node itself.
+    """
     copies = min(3, len(voters))
     quorum = ",".join(f"{voter.node_id}@{HOST}:{voter.controller_port}" for voter in voters)
     settings = {
@@ -27,7 +30,7 @@ def server_properties(node: Node, voters: Sequence[Node], data: Path) -> str:
         "node.id": node.node_id,
         "controller.quorum.voters": quorum,
         "listeners": f"PLAINTEXT://{HOST}:{node.port},CONTROLLER://{HOST}:{node.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{node.port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{advertised_port or node.port}",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from services.scoring.domain.customer import effective, fold_all
-from services.scoring.domain.identity import Leaf, components, links, mention, names, owner
-from services.scoring.domain.types import Applied, EpisodeKey
-from services.scoring.placing import place
-from services.scoring.records import Incoming
-from shared.events import Event, encode
-from shared.events.ids import leaf_id
+from services.scoring.domain.customer import fold_all
+from services.scoring.domain.types import Applied
+from shared.events import Event
 from tests.integration.scoring.kit import Room, event, retraction, together
+from tests.linear import linear
 
 PEOPLE = [f"user:p{i}" for i in range(6)] + [f"email:p{i}@example.com" for i in range(6)]
 FIRMS = ["account:a", "account:b", "desk.org:1"]
@@ -58,33 +54,6 @@ def _event(kind: str, i: int, size: int, dice: random.Random) -> Event:
     return retraction(name, f"e{dice.randint(0, size)}", at=at)
 
 
-def oracle(told: Iterable[Event]) -> tuple[dict[str, str], dict[str, list[Applied]]]:
-    """Leaf → component (named by its least leaf), component → its events; from the set of events alone."""
-    applied = [Applied(e) for e in told]
-    counting = effective(applied)
-    named = {leaf_id(i) for one in applied for i in names(one.event).all}
-    pairs = [pair for one in counting for pair in links(names(one.event))]
-    part_of = components((Leaf(leaf, 0, 0) for leaf in named), pairs)
-    episodes: dict[EpisodeKey, list[Event]] = {}
-    abouts: dict[EpisodeKey, EpisodeKey] = {}
-    for one in counting:
-        placed = place(Incoming(one.event, encode(one.event), b"", None))
-        if placed.key:
-            episodes.setdefault(placed.key, []).append(one.event)
-            if placed.about_key:
-                abouts[placed.key] = placed.about_key
-    owners = {key: owner(mention(e) for e in events) for key, events in episodes.items()}
-    found: dict[str, list[Applied]] = {part: [] for part in part_of.values()}
-    for one in counting:
-        placed = place(Incoming(one.event, encode(one.event), b"", None))
-        leaf = placed.row.leaf
-        if placed.key:
-            leaf = owners[placed.key] or owners.get(abouts.get(placed.key, placed.key))
-        if leaf:
-            found[part_of[leaf]].append(one)
-    return part_of, found
-
-
 @pytest.mark.parametrize("seed", range(5))
 async def test_replicas_in_a_storm(scoring: Room, seed: int) -> None:
     dice = random.Random(seed)
@@ -96,7 +65,7 @@ async def test_replicas_in_a_storm(scoring: Room, seed: int) -> None:
         jobs.append(feed(scoring, replica, share, dice.randint(1, 25)))
     await together(*jobs)
     assert not await scoring.query("SELECT FROM scoring.outbox WHERE topic = 'cx.rejected.v1'")
-    part_of, events = oracle(told)
+    part_of, events = linear(Applied(e) for e in told)
     rows = await scoring.query(
         "SELECT c.id::text, r.id::text, r.state, r.attributes, r.scored_at"
         " FROM scoring.customer AS c JOIN scoring.customer AS r ON r.id = coalesce(c.merged_into, c.id)"
