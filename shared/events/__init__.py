@@ -3,7 +3,7 @@
 from msgspec import UNSET
 
 from shared.events.bodies import BODIES, Body
-from shared.events.codec import EventError, NewerVersionError, decode, encode, full_type, short_type
+from shared.events.codec import EventError, NewerVersionError, check, decode, encode, full_type, short_type
 from shared.events.event import Event
 from shared.events.keys import NaturalKey, natural_key
 
@@ -15,6 +15,7 @@ __all__ = [
     "EventError",
     "NaturalKey",
     "NewerVersionError",
+    "check",
     "decode",
     "encode",
     "full_type",

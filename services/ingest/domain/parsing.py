@@ -192,8 +192,10 @@ MAX_MARKUP: Final = 256 * 1024
 
 def plain_text(markup: str | None) -> str | None:
     """The words of an HTML fragment, one line per block; a text without markup is only trimmed."""
-    if markup is None or not _MARKUP.search(markup):
-        return (markup or "").strip() or None
+    if not markup:
+        return None
+    if ("<" not in markup and "&" not in markup) or not _MARKUP.search(markup):
+        return markup.strip() or None
     markup = markup[:MAX_MARKUP]
     pieces: list[str] = []
     silenced_by: str | None = None

@@ -20,7 +20,7 @@ from services.ingest.domain.sender import (
     Verdict,
 )
 from services.ingest.domain.tokens import check_token
-from shared.events import Event, EventError, decode, encode
+from shared.events import Event, EventError, check, encode
 from shared.events.rejections import Reason
 
 MAX_ELEMENTS: Final = 1000
@@ -114,7 +114,7 @@ def seal(event: Event) -> Sealed:
     """Encodes and reads back. Raises Unreadable for what no reader downstream would take."""
     try:
         value = encode(event)
-        decode(value)
+        check(value)
     except EventError as error:
         raise Unreadable(error.where, error.why, "bad_field") from None
     except (UnicodeEncodeError, RecursionError, OverflowError, msgspec.MsgspecError):

@@ -1,5 +1,6 @@
 """The codec is exact both ways, and any byte string gives an event or a reason."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -7,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import BODIES, Event, EventError, NewerVersionError, decode, encode, full_type, short_type
+from shared.events import (
+    BODIES,
+    Event,
+    EventError,
+    NewerVersionError,
+    check,
+    decode,
+    encode,
+    full_type,
+    short_type,
+)
 from shared.events import bodies as b
 
 T0 = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -80,7 +91,21 @@ def test_no_byte_string_raises_anything_else(raw: bytes) -> None:
 @given(st.integers(0, 600), st.binary(min_size=1, max_size=3))
 def test_a_damaged_event_is_an_event_or_a_reason(at: int, junk: bytes) -> None:
     raw = encode(ticket())
+    damaged = raw[:at] + junk + raw[at + len(junk) :]
+    assert _why(check, damaged) == _why(decode, damaged)
+
+
+def _why(read: Callable[[bytes], object], raw: bytes) -> tuple[str, str] | None:
     try:
-        decode(raw[:at] + junk + raw[at + len(junk) :])
+        read(raw)
     except EventError as error:
         assert error.why
+        return error.where, error.why
+    return None
+
+
+@pytest.mark.parametrize("instant", [b"2026-03-01T09:30:00", b"0001-01-01T00:00:00+14:00"])
+def test_an_instant_that_is_none_is_refused_by_both(instant: bytes) -> None:
+    raw = encode(ticket()).replace(b"2026-03-01T09:30:00Z", instant)
+    assert _why(check, raw) is not None
+    assert _why(check, raw) == _why(decode, raw)
