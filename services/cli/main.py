@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from services.cli import alerts, customers, demo, keys, rejected, sources
+from services.cli import alerts, audit, customers, demo, keys, rejected, sources
 from services.cli.doctor import doctor
 from services.cli.maintenance import migrate, rebuild
 from services.cli.show import err
@@ -77,6 +77,7 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(customers.app, name="customers")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(rejected.app, name="rejected")
+app.command("audit")(audit.audit)
 app.command()(rebuild)
 app.add_typer(demo.app, name="demo")
 app.command()(doctor)

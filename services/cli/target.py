@@ -59,7 +59,7 @@ class Target:
             )
         return self._found
 
-    def get(self, service: Service, path: str, **query: object) -> Json:
+    def get(self, service: Service, path: str, /, **query: object) -> Json:
         """GET a path below /v1; parameters that are None are left out."""
         params = {name: str(text) for name, text in query.items() if text is not None}
         return self._call(service, "GET", path, query=params)
@@ -72,7 +72,7 @@ class Target:
         """DELETE a path below /v1."""
         return self._call(service, "DELETE", path)
 
-    def items(self, service: Service, path: str, limit: int, **query: object) -> Iterator[Json]:
+    def items(self, service: Service, path: str, /, limit: int, **query: object) -> Iterator[Json]:
         """Walk a list page by page, up to `limit` items."""
         cursor: str | None = None
         while limit > 0:

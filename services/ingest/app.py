@@ -29,6 +29,7 @@ from shared.bus.producer import Producer
 from shared.bus.topics import REJECTED, TOPICS, ensure_topics
 from shared.db.engine import create_engine
 from shared.runtime import service
+from shared.runtime.audit_calls import install_audit
 from shared.runtime.auth import ApiKeys
 from shared.runtime.health import Health
 from shared.runtime.idempotency import install_idempotency
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     own = Route("/v1/events", events.Events(wired.intake, limit, wired.limits), include_in_schema=False)
     app.router.routes.insert(0, own)
     install_idempotency(app, wired.engine)
+    install_audit(app, wired.engine)
     _add_checks(app.state.health, wired)
     return app
 

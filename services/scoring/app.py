@@ -27,6 +27,7 @@ from shared.bus.topics import FEEDBACK, TOPICS, ensure_topics
 from shared.db.engine import create_engine, driver
 from shared.db.relay import Relay
 from shared.runtime import service
+from shared.runtime.audit_calls import install_audit
 from shared.runtime.auth import ApiKeys
 from shared.runtime.health import Health
 from shared.runtime.idempotency import install_idempotency
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = service.create_app("cxloop scoring", DESCRIPTION, settings, lifespan, api.routers())
     app.state.pool, app.state.api_keys = pool, ApiKeys(pool)
     install_idempotency(app, pool)
+    install_audit(app, pool)
     _add_checks(app.state.health, pool, producer)
     return app
 

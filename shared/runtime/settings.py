@@ -66,6 +66,9 @@ class ServiceSettings(BaseSettings):
     database_pool: int = Field(10, ge=2, le=200, description="Database connections of this process.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["json", "text"] = Field("json", description="One JSON object per line, or text.")
+    audit_days: int = Field(
+        365, ge=30, le=36_500, description="Days for which the audit log of management calls is kept."
+    )
     shutdown_grace_s: float = Field(
         5.0, ge=0, le=300, description="Seconds in which requests and batches may end after SIGTERM."
     )

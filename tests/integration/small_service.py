@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
 from shared.db.engine import create_engine, driver
+from shared.runtime.audit_calls import install_audit
 from shared.runtime.auth import ApiKeys, Principal, Scope, require
 from shared.runtime.idempotency import install_idempotency
 from shared.runtime.pagination import Limit
@@ -89,6 +90,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     app.state.api_keys = ApiKeys(engine)
     app.state.made = 0
     install_idempotency(app, engine)
+    install_audit(app, engine)
     return app
 
 

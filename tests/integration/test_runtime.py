@@ -174,7 +174,8 @@ class TestErrors:
             answer = await client.post("/v1/things", json={"name": "fail"})
         assert answer.status_code == 500
         assert "ann" not in answer.text
-        assert logs[0]["event"] == "request failed"
+        assert "request failed" in [line["event"] for line in logs]
+        assert "ann" not in repr([line for line in logs if line["event"] != "request failed"])
 
     async def test_a_database_that_is_away_is_a_503(self, client: httpx.AsyncClient, app: FastAPI) -> None:
         assert (await client.get("/v1/big?n=5")).json() == 5
@@ -203,7 +204,13 @@ class TestErrors:
         assert {"201", "400", "401", "403"} <= operation["responses"].keys()
         assert "422" not in str(operation["responses"])
         assert operation["security"]
-        assert set(document["components"]["schemas"]) == {"Thing", "Made", "Problem"}
+        assert set(document["components"]["schemas"]) == {
+            "Thing",
+            "Made",
+            "Problem",
+            "AuditOut",
+            "Page_AuditOut_",
+        }
 
 
 class TestPool:
