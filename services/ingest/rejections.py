@@ -75,7 +75,9 @@ def _row(record: Record) -> store.Rejected:
     try:
         told = rejections.decode(record.value or b"")
         received_at = parse_instant(told.received_at)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        if "\x00" in told.source + (told.event_id or ""):
+            raise ValueError("a text that no column holds")
+    except (msgspec.MsgspecError, ValueError):
         reasons: Sequence[Reason] = (Reason("unreadable", "", "a message that is no rejection"),)
         return store.Rejected(
             id=uuid.uuid5(_IDS, hashlib.sha256(record.value or b"").hexdigest()),

@@ -67,6 +67,8 @@ def _read(path: Path, kind: type[T]) -> T:
         return msgspec.convert(content, kind)
     except OSError as error:
         raise PolicyError(path.name, error.strerror or "not readable") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise PolicyError(path.name, "not UTF-8, or nested too deeply") from error
     except yaml.YAMLError as error:
         raise PolicyError(path.name, f"no YAML: {error}") from error
     except msgspec.ValidationError as error:

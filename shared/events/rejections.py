@@ -35,4 +35,7 @@ def encode(rejection: Rejection) -> bytes:
 
 def decode(raw: bytes) -> Rejection:
     """Raises msgspec.MsgspecError for anything that is no rejection."""
-    return _decoder.decode(raw)
+    try:
+        return _decoder.decode(raw)
+    except (UnicodeDecodeError, RecursionError):
+        raise msgspec.DecodeError("not UTF-8, or nested too deeply") from None

@@ -189,7 +189,10 @@ def encode(change: ScoreChange) -> bytes:
 
 def decode(raw: bytes) -> ScoreChange:
     """Raises msgspec.MsgspecError for anything that is no score change."""
-    change = _decoder.decode(raw)
+    try:
+        change = _decoder.decode(raw)
+    except (UnicodeDecodeError, RecursionError):
+        raise msgspec.DecodeError("not UTF-8, or nested too deeply") from None
     events = tuple(
         msgspec.structs.replace(e, type=e.type.removeprefix(PREFIX).removesuffix(SUFFIX))
         for e in change.events

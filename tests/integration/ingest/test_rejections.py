@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import msgspec
 
 from services.ingest.store import rejected as store
 from shared.bus.producer import Producer
@@ -89,6 +90,16 @@ async def test_a_message_that_is_no_refusal_is_listed_itself(
     items = (await http.get("/v1/rejected", params={"source": f"/{REJECTED}"})).json()["items"]
     items = items or (await http.get("/v1/rejected", params={"limit": "200"})).json()["items"]
     assert junk.decode() in {item["body"] for item in items}
+
+
+async def test_a_refusal_with_texts_that_no_column_holds_stops_nobody(
+    http: httpx.AsyncClient, kafka: str, unique: Unique
+) -> None:
+    good, bad = refusal(f"/{unique('tool')}", str(uuid.uuid4())), refusal("/nul\x00", str(uuid.uuid4()))
+    worse = msgspec.structs.replace(bad, id="\x00", event_id="\x00", received_at="0001-01-01T00:00:00Z")
+    cut = rejections.encode(bad)[:-9] + b'\xdc"}'
+    await publish(kafka, [rejections.encode(bad), rejections.encode(worse), cut, rejections.encode(good)])
+    await listed(http, good.source, 1)
 
 
 async def test_pages_pin_what_they_saw(http: httpx.AsyncClient, database_url: str, unique: Unique) -> None:
