@@ -55,9 +55,9 @@ async def history(
         subject = await reads.subject(conn, row, who.given, known)
         generations = await policies.all_generations(conn)
     end = to or from_micros(reads.moment(row, None, None).as_of)
+    micros("?to", end)
     begin = from_ or end - DEFAULT_SPAN
     micros("?from", begin)
-    micros("?to", end)
     if begin > end:
         raise Problem("invalid_request", "from lies after to", [Where("?from", "after ?to")])
     try:

@@ -48,6 +48,7 @@ async def test_pinned_reads_have_an_etag(api: Api, ann: str) -> None:
         ("/v1/customers/{}/history", {"step": "1 day"}, 400, "?step"),
         ("/v1/customers/{}/history", {"step": "PT1S"}, 400, "?step"),
         ("/v1/customers/{}/history", {"tz": "Mars/Base"}, 400, "?tz"),
+        ("/v1/customers/{}/history", {"to": "0001-01-01T00:00:00Z"}, 400, "?to"),
         ("/v1/customers/{}/timeline", {"order": "up"}, 400, "?order"),
         ("/v1/customers/{}/timeline", {"cursor": "nonsense"}, 400, "?cursor"),
         ("/v1/customers", {"sort": "name"}, 400, "?sort"),
