@@ -27,6 +27,7 @@ from shared.db.outbox import OutboxRow
 from shared.events import scores as published
 from shared.events.identifiers import strength
 from shared.events.scores import AppliedEvent, CausePart, ScoreChange, ScoreName
+from shared.events.times import Micros
 
 SCORES_TOPIC: Final = "cx.scores.v1"
 SCORES: Final[tuple[ScoreName, ...]] = ("health", "relationship", "risk")
@@ -55,7 +56,7 @@ def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
     held = setting.ground.roots.get(part.root)
     now = moment(setting.ground, part, fresh)
     rows = effective(part.after)
-    view = engine.view([row.applied for row in rows], now)
+    view, causes = _walk(part, held, rows, now, engine)
     applied = messages.applied_events(part, fresh)
     identifiers = _identifiers(part, setting)
     if part.organisation:
@@ -64,11 +65,24 @@ def outcome(part: Part, setting: Setting, engine: Engine) -> Outcome:
         return Outcome(row, [], [Dirty(part.root, part.root, pack(news))])
     belongs = account([mention(row.event) for row in rows])
     row = customer_row(part.root, view, engine, held, identifiers, belongs)
-    change = _change(part, setting, engine, view, row, applied)
+    change = _change(part, setting, engine, view, row, applied, causes)
     message = OutboxRow(SCORES_TOPIC, part.root.encode(), published.encode(change))
     theirs = tuple(msgspec.structs.replace(event, customer=part.root) for event in applied)
     dirty = [Dirty(a, part.root, pack(News(theirs))) for a in _accounts(part, setting, belongs)]
     return Outcome(row, [message], dirty)
+
+
+def _walk(
+    part: Part, held: Held | None, rows: Sequence[Stored], now: Micros, engine: Engine
+) -> tuple[View, tuple[CausePart, ...]]:
+    """The customer at `now`, and what moved it since it was last told of."""
+    if part.organisation:
+        return engine.view(_applied(rows), now), ()
+    was_told = held is not None and held.scores is not None
+    first = LANDMARK if part.split_from is None else now
+    since = held.scored_at if held and was_told else first
+    known = effective(part.before) if was_told else []
+    return engine.walk(_applied(known), _applied(rows), since, now, part.moved)
 
 
 def _accounts(part: Part, setting: Setting, belongs: str | None) -> list[str]:
@@ -90,14 +104,10 @@ def _change(
     view: View,
     row: CustomerRow,
     applied: tuple[AppliedEvent, ...],
+    parts: tuple[CausePart, ...],
 ) -> ScoreChange:
     held = setting.ground.roots.get(part.root)
     before = published_scores(held)
-    first = LANDMARK if part.split_from is None else row.scored_at
-    since = held.scored_at if held and before else first
-    known = _applied(effective(part.before)) if before else []
-    counting = _applied(effective(part.after))
-    parts = engine.causes(known, counting, since, row.scored_at, part.moved)
     if held and before and held.generation != engine.generation:
         parts = (*parts, *by_policy(before, view.scores, parts))
     return ScoreChange(

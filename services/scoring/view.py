@@ -13,16 +13,17 @@ from typing import Final, NamedTuple
 from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.customer import fold_all
 from services.scoring.domain.episode import fold, waits
-from services.scoring.domain.explain import explain_folds
+from services.scoring.domain.explain import explain_summed
 from services.scoring.domain.explanation import Explanation
 from services.scoring.domain.forecast import Change, Course, check_of, forecast_of
 from services.scoring.domain.lens import grid_of
 from services.scoring.domain.model import Model
 from services.scoring.domain.policy import Policy
-from services.scoring.domain.score import Scores, score_folds
+from services.scoring.domain.score import Scores, Summed, read, summed
 from services.scoring.domain.state import State
 from services.scoring.domain.totals import beside
 from services.scoring.domain.types import Applied, Episode, EpisodeKey, Fold
+from services.scoring.domain.walk import Walk
 from shared.events.scores import Wait
 from shared.events.times import Micros
 
@@ -48,6 +49,7 @@ class View:
         policy: Policy,
         model: Model,
         now: Micros,
+        whole: Summed | None = None,
     ) -> None:
         self.state = state
         self.told = told
@@ -55,6 +57,15 @@ class View:
         self.policy = policy
         self.model = model
         self.now = now
+        self._whole = whole
+
+    @cached_property
+    def summed(self) -> Summed:
+        """Worked out unless it was given."""
+        if self._whole is not None:
+            return self._whole
+        folds = [one.fold for one in self.live]
+        return summed(self.state, folds, self.attributes, self.policy, self.model, self.now)
 
     @property
     def live(self) -> list[Told]:
@@ -62,13 +73,12 @@ class View:
 
     @cached_property
     def scores(self) -> Scores:
-        folds = [one.fold for one in self.live]
-        return score_folds(self.state, folds, self.attributes, self.policy, self.model, self.now)
+        return read(self.summed)
 
     @cached_property
     def explanation(self) -> Explanation:
         told = [(one.episode, one.fold) for one in self.told]
-        return explain_folds(self.state, told, self.attributes, self.policy, self.model, self.now)
+        return explain_summed(self.summed, told, self.attributes)
 
     @property
     def waits(self) -> tuple[Wait, ...]:
@@ -92,6 +102,12 @@ class View:
             return [fold(one.episode, one.promise, self.policy, now) for one in live]
 
         return Course(self.state, at, self.attributes, self.policy, self.model)
+
+
+def at_end(walk: Walk, policy: Policy, model: Model, now: Micros) -> View:
+    """Where a walk under this policy ended at `now`: the fold of all that is in it."""
+    told = [Told(episode, one, walk.attributes) for episode, one in walk.told()]
+    return View(walk.state, told, walk.attributes, policy, model, now, walk.summed())
 
 
 def folded(

@@ -70,6 +70,8 @@ class Attributes:
     def plus(self, events: Iterable[Event]) -> Attributes:
         """With the facts of further events: the same as `of` over all of them together."""
         more = Attributes.of(events)
+        if not more._facts:
+            return self
         fields = self._facts.keys() | more._facts.keys()
         return Attributes({f: _ordered({*self._facts.get(f, ()), *more._facts.get(f, ())}) for f in fields})
 

@@ -25,7 +25,7 @@ from services.scoring.domain.parts import (
     mean,
     trend_points,
 )
-from services.scoring.domain.score import Scores, Sums, read, sums_of
+from services.scoring.domain.score import Scores, Summed, Sums, read, sums_of
 from services.scoring.domain.state import CELLS, FAST, INDEX, State
 from services.scoring.domain.totals import Totals, open_cells
 from services.scoring.domain.types import Fold, Nano, Signal
@@ -61,7 +61,7 @@ def end(state: State, live: Sequence[Fold], attributes: Attributes, lens: Lens) 
         totals,
         lens,
         sums,
-        read(totals, lens, sums),
+        read(Summed(lens, totals, sums)),
     )
 
 

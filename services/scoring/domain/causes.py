@@ -51,7 +51,11 @@ def causes(
     was: Reading | None = None,
 ) -> tuple[CausePart, ...]:
     """`shares` in the shape that others read."""
-    found = shares(before, after, t0, t1, policy, model, moved=moved, was=was)
+    return published(shares(before, after, t0, t1, policy, model, moved=moved, was=was))
+
+
+def published(found: Iterable[Share]) -> tuple[CausePart, ...]:
+    """In the shape of the contract: n/10⁹."""
     return tuple(CausePart(one.score, one.cause, one.points / NANO, one.events) for one in found)
 
 
@@ -71,10 +75,33 @@ def shares(
     `before` and `after` are the events known then and now. `moved` names events that came or went because
     customers were merged or split; `was` is what the first reading was made with, if not the same.
     """
-    known = {one.event.id: one for one in effective(before) if one.event.at <= t0}
-    wanted = {one.event.id: one for one in effective(after) if one.event.at <= t1}
+    return walked(effective(before), effective(after), t0, t1, policy, model, moved=moved, was=was).shares
+
+
+class Walked(NamedTuple):
+    """What moved the scores, and the walk at its end: there stands all that is to be read at t1."""
+
+    shares: tuple[Share, ...]
+    end: Walk
+
+
+def walked(
+    before: Iterable[Applied],
+    after: Iterable[Applied],
+    t0: Micros,
+    t1: Micros,
+    policy: Policy,
+    model: Model,
+    *,
+    moved: Mapping[str, Cause] | None = None,
+    was: Reading | None = None,
+) -> Walked:
+    """`shares` of events that are counted already: each once, retracted ones left out, by (time, id)."""
+    known = {one.event.id: one for one in before if one.event.at <= t0}
+    wanted = {one.event.id: one for one in after if one.event.at <= t1}
     then = was or Reading(policy, model)
-    ledger = _Ledger(Walk(known.values(), then.policy, then.model, t0))
+    walk = Walk(known.values(), then.policy, then.model, t0)
+    ledger = _Ledger(walk)
     for cause, old, new in _changes(known, wanted, t0, moved or {}):
         ledger.swap(cause, old, new)
     ledger.switch("policy", policy, then.model)
@@ -84,7 +111,7 @@ def shares(
             ledger.advance(one.event.at)
             ledger.swap("new", None, one)
     ledger.advance(t1)
-    return ledger.shares()
+    return Walked(ledger.shares(), walk)
 
 
 Swap = tuple[Cause, Applied | None, Applied | None]

@@ -13,13 +13,13 @@ from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.customer import Customer
 from services.scoring.domain.decay import LANDMARK
 from services.scoring.domain.explanation import Explained, Explanation, Why
-from services.scoring.domain.lens import Lens, lens
+from services.scoring.domain.lens import Lens
 from services.scoring.domain.model import Model
 from services.scoring.domain.numbers import rdiv
 from services.scoring.domain.parts import Mean, Part, Shape, health_points
 from services.scoring.domain.policy import Policy
 from services.scoring.domain.rows import Row, Rows
-from services.scoring.domain.score import read, sums_of
+from services.scoring.domain.score import Summed, read, summed
 from services.scoring.domain.state import State
 from services.scoring.domain.totals import Totals, beside
 from services.scoring.domain.trend import trend_rows
@@ -45,11 +45,17 @@ def explain_folds(
 
     `state` holds the settled ones of them.
     """
-    view = lens(policy, model, now)
-    totals = Totals(state, [fold for _, fold in told if fold.live], attributes, view)
-    sums = sums_of(totals, view)
-    scores = read(totals, view, sums)
-    rows = Rows((*(fold for _, fold in told), *beside(attributes, policy, now)), view)
+    live = [fold for _, fold in told if fold.live]
+    return explain_summed(summed(state, live, attributes, policy, model, now), told, attributes)
+
+
+def explain_summed(
+    whole: Summed, told: Sequence[tuple[Episode, Fold]], attributes: Attributes
+) -> Explanation:
+    """Explain what was summed up already."""
+    view, totals, sums = whole
+    scores = read(whole)
+    rows = Rows((*(fold for _, fold in told), *beside(attributes, view.policy, view.now)), view)
     first, last = _ends(told)
     named = {
         "first": first,

@@ -81,6 +81,35 @@ class Sums(NamedTuple):
     means: list[Mean]
 
 
+class Summed(NamedTuple):
+    """A customer summed up through one lens: what scores, causes and explanation are all read from."""
+
+    view: Lens
+    totals: Totals
+    sums: Sums
+
+    @property
+    def health(self) -> Nano:
+        return self.sums.health_baseline + sum([part.points for part in self.sums.health])
+
+    @property
+    def relationship(self) -> Nano:
+        return self.sums.relationship_baseline + sum([part.points for part in self.sums.relationship])
+
+    @property
+    def log_odds(self) -> Nano:
+        return self.sums.risk_baseline + sum([part.points for part in self.sums.risk])
+
+
+def summed(
+    state: State, live: Sequence[Fold], attributes: Attributes, policy: Policy, model: Model, now: Micros
+) -> Summed:
+    """Sum up state and live folds, once for all that is read of them."""
+    view = lens(policy, model, now)
+    totals = Totals(state, live, attributes, view)
+    return Summed(view, totals, sums_of(totals, view))
+
+
 def score(
     state: State,
     live: Sequence[Episode],
@@ -103,17 +132,14 @@ def score_folds(
     now: Micros,
 ) -> Scores:
     """Like `score`, with the live episodes folded already: for accounts, each under its person's promise."""
-    view = lens(policy, model, now)
-    return read(Totals(state, live, attributes, view), view)
+    return read(summed(state, live, attributes, policy, model, now))
 
 
-def read(totals: Totals, view: Lens, sums: Sums | None = None) -> Scores:
-    """Scores of what was summed up; `sums` if they are at hand already."""
-    sums = sums or sums_of(totals, view)
+def read(whole: Summed) -> Scores:
+    """Scores of what was summed up."""
+    view, totals, sums = whole
     reading = view.policy.reading
-    health = sums.health_baseline + sum([part.points for part in sums.health])
-    relationship = sums.relationship_baseline + sum([part.points for part in sums.relationship])
-    log_odds = sums.risk_baseline + sum([part.points for part in sums.risk])
+    health, log_odds = whole.health, whole.log_odds
     risk = logistic(log_odds)
     evidence = rdiv(totals.health * NANO, view.unit_slow)
     needs = _needs_evidence(evidence, reading.minimum_evidence)
@@ -124,7 +150,7 @@ def read(totals: Totals, view: Lens, sums: Sums | None = None) -> Scores:
         common._replace(
             band=band(reading.health_bands, health), sd=health_sd(sums.means, signals(totals, view), view)
         ),
-        _relationship(totals, view, relationship, sums.relationship),
+        _relationship(totals, view, whole.relationship, sums.relationship),
         common._replace(
             raw=risk,
             band=band(reading.risk_bands, risk),

@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.episode import build, episode_key, fold
-from services.scoring.domain.lens import grid_of, lens
+from services.scoring.domain.lens import grid_of
 from services.scoring.domain.model import Model
 from services.scoring.domain.policy import Policy
-from services.scoring.domain.score import sums_of
+from services.scoring.domain.score import Summed, summed
 from services.scoring.domain.state import State
-from services.scoring.domain.totals import Totals
 from services.scoring.domain.types import Applied, Episode, EpisodeKey, Fold, Nano
 from shared.events.times import Micros
 
@@ -47,6 +46,7 @@ class Walk:
         self._settled: dict[EpisodeKey, Fold] = {}
         self._policy = policy
         self._state = State(grid_of(policy))
+        self._summed: Summed | None = None
         self._fold_everything()
 
     def advance(self, now: Micros) -> bool:
@@ -54,6 +54,7 @@ class Walk:
         if now == self._now:
             return False
         self._now = now
+        self._summed = None
         for key in list(self._live):
             self._fold(key)
         return True
@@ -82,20 +83,36 @@ class Walk:
             return False
         folds_alike = policy.evidence.id == self._policy.evidence.id
         self._policy, self._model = policy, model
+        self._summed = None
         if not folds_alike:
             self._fold_everything()
         return True
 
+    @property
+    def state(self) -> State:
+        """Sums of what is settled."""
+        return self._state
+
+    @property
+    def attributes(self) -> Attributes:
+        return self._attributes
+
+    def told(self) -> list[tuple[Episode, Fold]]:
+        """Every episode with its fold, in the order of their keys."""
+        folds = {**self._settled, **self._live}
+        return [(self._episodes[key], folds[key]) for key in sorted(folds)]
+
+    def summed(self) -> Summed:
+        """What is in it, summed up now; worked out again only after something changed."""
+        if self._summed is None:
+            live = list(self._live.values())
+            self._summed = summed(self._state, live, self._attributes, self._policy, self._model, self._now)
+        return self._summed
+
     def raw(self) -> Raw:
         """The scores of what is in it, now."""
-        view = lens(self._policy, self._model, self._now)
-        totals = Totals(self._state, list(self._live.values()), self._attributes, view)
-        sums = sums_of(totals, view)
-        return Raw(
-            sums.health_baseline + sum([part.points for part in sums.health]),
-            sums.relationship_baseline + sum([part.points for part in sums.relationship]),
-            sums.risk_baseline + sum([part.points for part in sums.risk]),
-        )
+        whole = self.summed()
+        return Raw(whole.health, whole.relationship, whole.log_odds)
 
     def _changed(self, key: EpisodeKey | None, attributes: Attributes) -> None:
         if key is not None:
@@ -104,8 +121,10 @@ class Walk:
                 self._episodes[key] = build(key, members.values())
             else:
                 del self._members[key], self._episodes[key]
-        alike = attributes.folds_alike(self._attributes)
-        self._attributes = attributes
+        alike = attributes is self._attributes or attributes.folds_alike(self._attributes)
+        if attributes is not self._attributes:
+            self._attributes = attributes
+            self._summed = None
         if not alike:
             self._fold_everything()
         elif key is not None:
@@ -114,22 +133,25 @@ class Walk:
     def _fold_everything(self) -> None:
         self._live.clear()
         self._settled.clear()
+        self._summed = None
         self._state = State(grid_of(self._policy))
         for key in self._episodes:
             self._fold(key)
 
     def _fold(self, key: EpisodeKey) -> None:
         """Fold one episode again; what it was before leaves the state."""
-        self._live.pop(key, None)
-        before = self._settled.pop(key, None)
-        if before is not None:
-            self._state.subtract(before)
         episode: Episode | None = self._episodes.get(key)
-        if episode is None:
+        settled = self._settled.get(key)
+        before = settled or self._live.get(key)
+        after = fold(episode, self._attributes, self._policy, self._now) if episode else None
+        if after == before:
             return
-        folded = fold(episode, self._attributes, self._policy, self._now)
-        if folded.live:
-            self._live[key] = folded
-        else:
-            self._settled[key] = folded
-            self._state.add(folded)
+        self._summed = None
+        self._live.pop(key, None)
+        if settled is not None:
+            self._state.subtract(self._settled.pop(key))
+        if after is not None and after.live:
+            self._live[key] = after
+        elif after is not None:
+            self._settled[key] = after
+            self._state.add(after)
