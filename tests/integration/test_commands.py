@@ -180,6 +180,42 @@ def test_keys_are_made_listed_and_revoked(instance: Up, call: Callable[..., str]
     assert "no key" in call("keys", "revoke", "key_nothing", status=1)
 
 
+def test_what_was_managed_is_listed_over_all_services(
+    instance: Up, call: Callable[..., str], unique: Callable[[str], str]
+) -> None:
+    name, secret = unique("audited"), "canary-secret"
+    before = {row["id"] for row in json.loads(call("audit", "--limit", "10000", "--json"))}
+    call("sources", "add", name, "--vendor", "zendesk", "--secret", secret)
+    rule = f"{instance.ready['alerts']}/v1/rules/{name}"
+    assert httpx.delete(rule, headers={"Authorization": "Bearer cxk_canary"}).status_code == 401
+    assert (
+        httpx.delete(rule, headers={"Authorization": f"Bearer {instance.ready['api_key']}"}).status_code
+        == 404
+    )
+    key = json.loads(call("keys", "create", name, "--scope", "read", "--json"))["api_key"]
+    call("keys", "revoke", "key_nothing", status=1)
+    printed = call("audit", "--limit", "10000", "--json")
+    assert secret not in printed
+    assert key not in printed
+    assert "canary" not in printed
+    rows = [row for row in reversed(json.loads(printed)) if row["id"] not in before]
+    seen = [(row["service"], row["method"], row["route"], row["status"]) for row in rows]
+    assert seen == [
+        ("ingest", "POST", "/v1/sources", 201),
+        ("alerts", "DELETE", "/v1/rules/{rule_id}", 401),
+        ("alerts", "DELETE", "/v1/rules/{rule_id}", 404),
+        ("cli", "CLI", "cxloop keys create", 201),
+        ("cli", "CLI", "cxloop keys revoke", 404),
+    ]
+    made = {row["name"]: row["id"] for row in json.loads(call("keys", "list", "--json"))}
+    assert [row["object"] for row in rows] == [name, None, name, made[name], "key_nothing"]
+    assert [row["key_name"] for row in rows][1::2] == [None, "command line"]
+    assert name in call("audit", "--route", "/v1/rules", "--service", "alerts")
+    assert "Nothing was managed" in call("audit", "--key", "key_nobody", "--service", "scoring")
+    assert "no service" in call("audit", "--service", "console", status=2)
+    assert "?since" in call("audit", "--since", "yesterday", status=1)
+
+
 def test_a_damaged_row_is_found_and_written_anew(
     instance: Up, call: Callable[..., str], unique: Callable[[str], str]
 ) -> None:
