@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Self
 
-from tests.integration.alerts.conftest import Service, until
+from tests.integration.alerts.conftest import Service, now, until
+from tests.unit.alerts.builders import answer, change, scores
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PATIENCE_S = 90.0
@@ -145,6 +146,13 @@ def hang() -> Behave:
         raise ConnectionResetError
 
     return behave
+
+
+async def opened(service: Service, customer: str, region: str) -> str:
+    """A new alert of a new customer of the region; its id."""
+    given = answer("a-" + customer, 2, when=now())
+    await service.tell(change(1, scores(), scores(), customer, events=(given,), region=region))
+    return str((await service.alert(customer))["id"])
 
 
 async def council(service: Service, name: str) -> str:

@@ -22,6 +22,7 @@ from tests.faults.receivers import (
     endpoint,
     hang,
     hasten,
+    opened,
     pour,
     row_of,
     status,
@@ -29,8 +30,7 @@ from tests.faults.receivers import (
     told_to,
     trickle,
 )
-from tests.integration.alerts.conftest import Service, now, running, until
-from tests.unit.alerts.builders import answer, change, scores
+from tests.integration.alerts.conftest import Service, running, until
 
 Unique = Callable[[str], str]
 DEADLINE_S = 2.0
@@ -52,7 +52,7 @@ BAD: dict[str, tuple[Behave, tuple[str, int | None, str]]] = {
     "404": (status(404), ("http_error", 404, "answered 404")),
     "switches-protocol": (
         answering(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"),
-        ("http_error", 101, "answered 101"),
+        ("unreachable", None, "no HTTP"),
     ),
     "redirects": (status(302, "location: http://127.0.0.1:1/admin"), ("redirect", 302, "not followed")),
     "redirects-inside": (
@@ -90,14 +90,6 @@ async def service(database_url: str, kafka: str, unique: Unique) -> AsyncIterato
         yield made
 
 
-async def opened(service: Service, unique: Unique, region: str) -> str:
-    """A new alert of a new customer of the region; its id."""
-    customer = unique("c")
-    given = answer("a-" + customer, 2, when=now())
-    await service.tell(change(1, scores(), scores(), customer, events=(given,), region=region))
-    return str((await service.alert(customer))["id"])
-
-
 async def by_endpoint(service: Service, alert: str, count: int) -> dict[str, str]:
     """Endpoint → its delivery of the alert, once all `count` of them were tried."""
 
@@ -119,7 +111,7 @@ async def test_every_bad_answer_is_told_as_what_it_is_and_none_is_lost(
         for name, (behave, _) in BAD.items():
             at[name] = await stack.enter_async_context(RawReceiver(behave))
             await endpoint(service, f"{region}-{name}", url=at[name].url, councils=[region])
-        alert = await opened(service, unique, region)
+        alert = await opened(service, unique("c"), region)
         sent = await by_endpoint(service, alert, len(BAD))
         for name, (_, (outcome, code, words)) in BAD.items():
             row = await row_of(service, sent[f"{region}-{name}"])
@@ -145,7 +137,7 @@ async def test_2xx_is_enough_whatever_follows_it(service: Service, unique: Uniqu
         for name, behave in GOOD.items():
             receiver = await stack.enter_async_context(RawReceiver(behave))
             await endpoint(service, f"{region}-{name}", url=receiver.url, councils=[region])
-        alert = await opened(service, unique, region)
+        alert = await opened(service, unique("c"), region)
         sent = await by_endpoint(service, alert, len(GOOD))
         for name in GOOD:
             row = await row_of(service, sent[f"{region}-{name}"])
