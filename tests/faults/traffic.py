@@ -61,6 +61,8 @@ class Traffic:
         self.deliveries: list[Delivery] = []
         self.answered: list[float] = []
         """When each 2xx came, on the monotonic clock."""
+        self.slowest_s = 0.0
+        """Longest a sender waited for a 2xx."""
         self.refusals: dict[str, int] = {}
         self.faults: list[str] = []
         """What no sender should ever see."""
@@ -130,12 +132,14 @@ class Traffic:
         urls = self._urls()
         url = urls[next(self._turn) % len(urls)]
         delivery.attempts += 1
+        began = time.monotonic()
         try:
             answer = await client.post(f"{url}/v1/webhooks/{post.source}", content=body, headers=headers)
         except httpx.TransportError as error:
             self._refused(type(error).__name__)
             return 0.0
         if answer.is_success:
+            self.slowest_s = max(self.slowest_s, time.monotonic() - began)
             self._taken(delivery, answer)
             return None
         self._refused(str(answer.status_code))

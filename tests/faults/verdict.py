@@ -13,12 +13,14 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.demo.company import Person
 from services.scoring import policy_files
 from services.scoring.domain.customer import fold_all
 from services.scoring.domain.types import Applied, TextFeature
 from services.scoring.rebuild import rebuild
+from shared.bus.topics import FEEDBACK, SCORES
 from shared.events import decode
 from tests.e2e.loop import Json, Loop, eventually
 from tests.e2e.receivers import Hook
@@ -201,3 +203,27 @@ def _told(loop: Loop, hook: Hook, alert: str) -> bool:
     items = loop.get(f"{loop.alerts}/v1/deliveries", alert=alert, limit="200")["items"]
     arrived = {headers["webhook-id"] for headers, _ in hook.taken}
     return bool(items) and all(item["state"] == "delivered" and item["id"] in arrived for item in items)
+
+
+def nothing_unread(database_url: str, bootstrap: str, deadline_s: float = 60.0) -> None:
+    """Both consumers have taken in the whole of their topics."""
+    eventually(lambda: asyncio.run(_all_read(database_url, bootstrap)), "everything is read", deadline_s)
+
+
+async def _all_read(database_url: str, bootstrap: str) -> bool:
+    consumer = AIOKafkaConsumer(FEEDBACK, SCORES, bootstrap_servers=bootstrap)
+    conn = await asyncpg.connect(database_url, timeout=10, command_timeout=30)
+    try:
+        await consumer.start()
+        partitions = [
+            TopicPartition(topic, n)
+            for topic in (FEEDBACK, SCORES)
+            for n in consumer.partitions_for_topic(topic) or ()
+        ]
+        ends = {tuple(p): end for p, end in (await consumer.end_offsets(partitions)).items() if end}
+        rows = await conn.fetch("SELECT * FROM scoring.progress UNION ALL SELECT * FROM alerts.progress")
+    finally:
+        await consumer.stop()
+        await conn.close()
+    done = {(row[0], row[1]): row[2] for row in rows}
+    return all(done.get(partition, 0) >= end for partition, end in ends.items())

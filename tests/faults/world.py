@@ -13,7 +13,7 @@ A row of the failure table is ten lines. Say what happens, how long it lasts (sh
 `world.program("scoring")` is a service: kill(), stop(), freeze(), resume(), start(), wait_ready(), pid, log;
 `world.replica("scoring")` adds another one and gives it back. `world.healed()`, which `row` calls first,
 brings everything back, whatever the test before left behind. One world serves all rows of a run, so a row
-names nothing that another one uses: customers are fresh for each. `row.traffic` has what was sent and answered.
+names nothing that another one uses: customers are fresh for each. `row.traffic` knows what was answered.
 The verdict (`verdict.py`): every event answered 2xx is once in its customer's timeline and nothing else is;
 state and identity are the linear fold of the log; spool, outboxes and deliveries are empty; alerts were told,
 and shown once. What it took is printed and added to `build/faults.jsonl`.
@@ -262,6 +262,7 @@ class World:
             "first_202_s": round(first_202_s, 2),
             "drained_s": round(drained_s, 2),
             "settled_s": round(time.monotonic() - ended, 2),
+            "slowest_202_s": round(traffic.slowest_s, 2),
             "sent": len(traffic.deliveries),
             "acknowledged": len(acknowledged),
             "resent": traffic.resent,
