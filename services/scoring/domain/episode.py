@@ -99,7 +99,7 @@ def _fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros)
         return Fold(())
     outcome = _OUTCOMES[episode.key.kind](episode, attributes, policy.evidence, now)
     rows = told(outcome.rows)
-    lived = life(episode)
+    lived = episode.memory.get("life") or episode.memory.setdefault("life", life(episode))
     related = [row.at for row in rows if row.signal in _RELATIONSHIP]
     return Fold(
         evidence=rows,

@@ -37,8 +37,16 @@ class Read(NamedTuple):
 
 
 def read(episode: Episode, attributes: Attributes, policy: EvidencePolicy, now: Micros) -> Read:
+    """Until somebody gave up a story is the same at every `now`: it is read once."""
+    key = ("read", policy.id, attributes.courses)
+    known: Read | None = episode.memory.get(key)
+    if known is not None and now < known.story.ends_at:
+        return known._replace(now=now)
     story = Story(episode, policy.give_up, now)
-    return Read(story, ideal(story, attributes, policy), policy, now)
+    found = Read(story, ideal(story, attributes, policy), policy, now)
+    if now < story.ends_at:
+        episode.memory[key] = found
+    return found
 
 
 def evidence(read: Read) -> Iterator[Evidence]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from enum import StrEnum
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from shared.events import Event
 from shared.events.times import Micros
@@ -57,11 +59,18 @@ class EpisodeKey(NamedTuple):
     key: str
 
 
-class Episode(NamedTuple):
-    """The set of its events in canonical order (time, id); retracted ones are not in it."""
-
+class _Episode(NamedTuple):
     key: EpisodeKey
     events: tuple[Applied, ...]
+
+
+class Episode(_Episode):
+    """The set of its events in canonical order (time, id); retracted ones are not in it."""
+
+    @cached_property
+    def memory(self) -> dict[Hashable, Any]:
+        """What was read of the events already, for the next fold at another time. No part of its value."""
+        return {}
 
 
 class Evidence(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
@@ -39,6 +40,7 @@ class Stored(NamedTuple):
         return self.applied.event.id
 
 
+@lru_cache(maxsize=16_384)
 def episode_id(key: EpisodeKey) -> str:
     """Stable id of an episode; lengths keep ("a", "bc") and ("ab", "c") apart."""
     return str(uuid.uuid5(_EPISODE, "".join(f"{len(part)}:{part}" for part in key)))
