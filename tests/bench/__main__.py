@@ -1,51 +1,83 @@
-"""`python -m tests.bench`: runs the benches on real parts and writes build/bench.{json,md,svg}."""
+"""`python -m tests.bench`: measures on real parts and writes build/bench.{json,md,svg}."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
-from base64 import b64encode
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from services.cli import migrations
-from shared.parts import Kafka, Postgres
-from tests.bench import edge
-from tests.bench.report import Row, write
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-UNMEASURED = (
-    "growth from 10 k to 1 M customers, latency at half load, rebuild against live, score reads, peers other "
-    "than the idiomatic service: they come with the work on guarantees and speed",
-)
+from tests.bench import edge, scoring
+from tests.bench.report import Report, Row, Side, load, machine, rows_table, sides_table
+from tests.bench.world import World, opened
+
+BUILD = Path("build")
+Measure = Callable[[World, int, Callable[[str], None]], Iterator[Row | Side]]
+FAMILIES: dict[str, Measure] = {
+    scoring.FAMILY: scoring.measure,
+    edge.FAMILY: edge.measure,
+}
+UNMEASURED: list[str] = []
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of each measurement")
-    rounds: int = parser.parse_args().rounds
-    target = Path("build")
-    target.mkdir(exist_ok=True)
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory(prefix="cxloop-bench-") as folder:
-        Path(folder).chmod(0o755)
-        database = Postgres(Path(folder) / "postgres").start()
-        kafka = Kafka(Path(folder) / "kafka").start()
-        try:
-            env = {
-                "DATABASE_URL": database.database_url,
-                "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
-                "CXLOOP_SECRET_KEY": b64encode(bytes(32)).decode(),
-            }
-            migrations.upgrade_all(database.database_url)
-            key = edge.api_key(database.database_url)
-            for one in edge.measure(env, key, rounds):
-                sys.stderr.write(f"{one.name}: {one.ratio} (goal {one.goal})\n")
-                rows.append(one)
-        finally:
-            kafka.close()
-            database.stop()
-    sys.stdout.write(write(target, rows, UNMEASURED))
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of each comparison")
+    parser.add_argument("--only", action="append", choices=list(FAMILIES), help="these families, not all")
+    given = parser.parse_args()
+    wanted: list[str] = given.only or list(FAMILIES)
+    report = _run(wanted, given.rounds)
+    kept = _joined(report, wanted) if given.only else report
+    kept.save(BUILD)
+    sys.stdout.write(rows_table(report.rows) + "\n" + sides_table(report.sides))
     return 0
+
+
+def _run(wanted: list[str], rounds: int) -> Report:
+    BUILD.mkdir(exist_ok=True)
+    begun, busy = datetime.now(UTC), os.getloadavg()[0]
+    rows: list[Row] = []
+    sides: list[Side] = []
+    console = Console(stderr=True)
+    columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console) as progress, tempfile.TemporaryDirectory("-bench") as folder:
+        task = progress.add_task("starting PostgreSQL and Kafka", total=len(wanted))
+        for family in wanted:
+            started = time.monotonic()
+
+            def told(what: str, family: str = family) -> None:
+                progress.update(task, description=f"{family}: {what}")
+                if not console.is_terminal:
+                    console.print(f"{family}: {what}")
+
+            with opened(Path(folder) / family) as world:
+                for one in FAMILIES[family](world, rounds, told):
+                    (rows if isinstance(one, Row) else sides).append(one)  # type: ignore[arg-type]
+            progress.advance(task)
+            console.print(f"{family} took {time.monotonic() - started:.0f} s")
+    return Report(machine(), f"{begun:%Y-%m-%d %H:%M} UTC", busy, rows, sides, list(UNMEASURED))
+
+
+def _joined(report: Report, wanted: list[str]) -> Report:
+    """The families just measured in the place of their older figures, the others as they were."""
+    file = BUILD / "bench.json"
+    try:
+        old = load(file)
+    except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
+        return report
+    return replace(
+        report,
+        rows=[r for r in old.rows if r.family not in wanted] + report.rows,
+        sides=[s for s in old.sides if s.family not in wanted] + report.sides,
+    )
 
 
 if __name__ == "__main__":

@@ -5,31 +5,39 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+
+from tests.bench.report import percentile
+
+WARM_S = 0.4
+"""What the first connections cost, and the first batch sizes, belongs to nobody's rate."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """One request, repeated over `connections` for `seconds`."""
+    """Requests, each connection beginning at another one, over `connections` for `seconds`."""
 
     port: int
-    request: bytes
+    requests: tuple[bytes, ...]
     connections: int
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """Requests answered 2xx, others, per second, and the 99th percentile of their time in seconds."""
+    """Answers by status after the warm-up, 2xx per second, the middle and 99th percentile of their time
+    in seconds. `answered` counts the warm-up's, too, as CPU time does."""
 
-    good: int
-    bad: int
-    rate: float
-    p99_s: float
+    answered: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    rate: float = 0.0
+    p50_s: float = 0.0
+    p99_s: float = 0.0
 
 
-def http_request(path: str, headers: dict[str, str], body: bytes, method: str = "POST") -> bytes:
+def http_request(path: str, headers: dict[str, str], body: bytes = b"", method: str = "POST") -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -40,11 +48,14 @@ def generate(load: Load) -> Outcome:
     here, there = multiprocessing.Pipe()
     child = multiprocessing.get_context("spawn").Process(target=_child, args=(load, there), daemon=True)
     child.start()
-    if not here.poll(load.seconds + 60):
+    there.close()
+    try:
+        if not here.poll(load.seconds + 60):
+            raise TimeoutError("the load generator did not end")
+        outcome: Outcome = here.recv()
+    finally:
         child.kill()
-        raise TimeoutError("the load generator did not end")
-    outcome: Outcome = here.recv()
-    child.join(10)
+        child.join(10)
     return outcome
 
 
@@ -55,27 +66,35 @@ def _child(load: Load, pipe: Connection) -> None:
 
 
 async def _generate(load: Load) -> Outcome:
-    times: list[float] = []
-    bad = [0]
-    started = time.perf_counter()
-    until = started + load.seconds
-    await asyncio.gather(*(_connection(load, until, times, bad) for _ in range(load.connections)))
-    took = time.perf_counter() - started
+    outcome, times = Outcome(), list[float]()
+    began = time.perf_counter() + WARM_S
+    until = began + load.seconds
+    await asyncio.gather(
+        *(_connection(load, n, (began, until), outcome, times) for n in range(load.connections))
+    )
+    took = time.perf_counter() - began
     times.sort()
-    p99 = times[int(len(times) * 0.99)] if times else 0.0
-    return Outcome(len(times), bad[0], len(times) / took, p99)
+    outcome.rate = len(times) / took
+    outcome.p50_s, outcome.p99_s = percentile(times, 0.5), percentile(times, 0.99)
+    return outcome
 
 
-async def _connection(load: Load, until: float, times: list[float], bad: list[int]) -> None:
+async def _connection(
+    load: Load, number: int, span: tuple[float, float], outcome: Outcome, times: list[float]
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", load.port)
-    while (start := time.perf_counter()) < until:
-        writer.write(load.request)
+    while (start := time.perf_counter()) < span[1]:
+        number += 1
+        writer.write(load.requests[number % len(load.requests)])
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
         if length:
             await reader.readexactly(length)
-        if head[9:10] == b"2":
-            times.append(time.perf_counter() - start)
-        else:
-            bad[0] += 1
+        ended = time.perf_counter()
+        outcome.answered += 1
+        if ended > span[0]:
+            status = int(head[9:12])
+            outcome.statuses[status] += 1
+            if 200 <= status < 300:
+                times.append(ended - start)
     writer.close()

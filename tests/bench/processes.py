@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def running(module: str, *words: str, env: dict[str, str], port: int | None = None) -> Iterator[int]:
     """`python -m module words…` until the block ends; its process id. With a port, waits until it answers."""
-    name = f"bench-{module.rpartition('.')[2]}-{'-'.join(words)}.log"
+    name = "-".join(["bench", module.rpartition(".")[2], *words[:1]]) + ".log"
     command = [sys.executable, "-m", module, *words]
     with (ROOT / "build" / name).open("wb") as log:
         child = subprocess.Popen(command, env=os.environ | env, cwd=ROOT, stdout=log, stderr=log)
@@ -50,3 +50,24 @@ def cpu_s(pid: int) -> float:
     """CPU time that the process has used so far, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def tree_cpu_s(pid: int) -> float:
+    """The same of a server and its children, those that ended included: PostgreSQL has one per connection."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ended = (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    living = 0.0
+    for child in children:
+        try:
+            living += cpu_s(int(child))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ends just now, and its time is in its parent's at the next look
+    return cpu_s(pid) + ended + living
+
+
+def check_alive(pid: int) -> None:
+    """Raises RuntimeError where a child has ended, waited for or not."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+        raise RuntimeError(f"pid {pid} ended; see build/bench-*.log")

@@ -1,0 +1,207 @@
+"""scoring, from Kafka to committed state and emitted change, against programs that write the same rows.
+
+All read the same records into copies of the same database, in which every customer is known already.
+What is measured begins after the first tenth and ends when the last row is committed and the outbox empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import asyncpg
+
+from shared.bus.topics import FEEDBACK, SCORES
+from tests.bench.processes import check_alive, cpu_s, running, tree_cpu_s
+from tests.bench.report import Row, Side, paired, row
+from tests.bench.traffic import traffic
+from tests.bench.world import World, ends, last_records, place_group, publish
+from tests.e2e.loop import free_ports
+
+FAMILY = "scoring"
+KNOWN = "known"
+CUSTOMERS = int(os.environ.get("BENCH_CUSTOMERS", "4000"))
+_DONE = """
+SELECT (SELECT coalesce(sum(next_offset), 0) FROM scoring.progress WHERE topic = 'cx.feedback.v1'),
+  EXISTS (SELECT FROM scoring.outbox)
+"""
+
+
+Watch = Callable[["asyncpg.Connection[Any]"], Awaitable["Pass"]]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A module to run with these words; `share` of the stream is enough to measure a slow one."""
+
+    name: str
+    module: str
+    words: tuple[str, ...] = ()
+    share: float = 1.0
+    goal: float | None = None
+
+
+OURS = Contender("scoring", "services.scoring")
+FIELD = (
+    OURS,
+    Contender("consume + merge", "tests.bench.contenders.merge", goal=0.5),
+    Contender("naive ORM", "tests.bench.contenders.naive", share=0.06, goal=20),
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The topic from `start` on is the stream; the database `KNOWN` is as it was before it."""
+
+    world: World
+    start: dict[int, int]
+    stream: int
+    message: Path
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One contender over the stream: events per second, and µs of CPU per event by who used it."""
+
+    rate: float
+    cpu_us: float
+    database_us: float
+    broker_us: float
+
+
+def prepared(world: World, customers: int) -> Stage:
+    """Everybody's story so far is folded by scoring itself, once."""
+    found = traffic(customers)
+    world.fresh_database(KNOWN)
+    before = sum(ends(world, FEEDBACK).values())
+    publish(world, found.known)
+    with _scoring(world, KNOWN, "bench-known"):
+        until_done(world, KNOWN, before + len(found.known))
+    world.sql(_settle, KNOWN)
+    start = ends(world, FEEDBACK)
+    message = world.folder / "message"
+    told = sorted(last_records(world, SCORES, 400), key=len)
+    message.write_bytes(told[len(told) // 2])
+    publish(world, found.stream)
+    return Stage(world, start, len(found.stream), message)
+
+
+async def _settle(connection: asyncpg.Connection[Any]) -> None:
+    """The look that follows a minute after each event would fall into some rounds and not into others."""
+    await connection.execute("UPDATE scoring.customer SET next_at = next_at + 3600000000")
+    await connection.execute("DELETE FROM scoring.dirty_account")
+    await connection.execute("VACUUM ANALYZE")
+
+
+def _scoring(world: World, database: str, group: str) -> Any:  # noqa: ANN401
+    (port,) = free_ports(1)
+    env = world.env(database, CXLOOP_PORT=str(port), CXLOOP_CONSUMER_GROUP=group)
+    return running("services.scoring", env=env)
+
+
+async def _progress(connection: asyncpg.Connection[Any]) -> tuple[int, bool]:
+    """Events whose effects are committed; does anything wait to be told?"""
+    found = await connection.fetchrow(_DONE)
+    assert found is not None
+    return int(found[0]), bool(found[1])
+
+
+def until_done(world: World, database: str, target: int, deadline_s: float = 300) -> None:
+    """Until the offsets add up to `target` and nothing waits in the outbox."""
+
+    async def wait(connection: asyncpg.Connection[Any]) -> None:
+        until = time.monotonic() + deadline_s
+        while time.monotonic() < until:
+            done, waiting = await _progress(connection)
+            if done >= target and not waiting:
+                return
+            await asyncio.sleep(0.1)
+        raise TimeoutError(f"only {done} of {target} events after {deadline_s} s")
+
+    world.sql(wait, database)
+
+
+def once(stage: Stage, contender: Contender, number: int) -> Pass:
+    """One pass on a fresh copy of the database."""
+    world, name = stage.world, f"round_{number}"
+    group = f"bench-{contender.name}-{number}-{time.time_ns()}".replace(" ", "")
+    world.fresh_database(name, KNOWN)
+    place_group(world, group, FEEDBACK, stage.start)
+    (port,) = free_ports(1)
+    env = world.env(
+        name,
+        CXLOOP_PORT=str(port),
+        CXLOOP_CONSUMER_GROUP=group,
+        BENCH_GROUP=group,
+        BENCH_MESSAGE=str(stage.message),
+    )
+    first = sum(stage.start.values())
+    count = int(stage.stream * contender.share)
+    with running(contender.module, *contender.words, env=env) as pid:
+        return world.sql(_watch(world, pid, (first + count // 10, first + count), whole(contender)), name)
+
+
+def whole(contender: Contender) -> bool:
+    return contender.share == 1.0
+
+
+def _watch(world: World, pid: int, span: tuple[int, int], to_the_end: bool) -> Watch:
+    async def watch(connection: asyncpg.Connection[Any]) -> Pass:
+        begun: tuple[float, int, tuple[float, ...]] | None = None
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            check_alive(pid)
+            done, waiting = await _progress(connection)
+            now = (time.perf_counter(), done, _cpu(world, pid))
+            if begun is None and done >= span[0]:
+                begun = now
+            elif begun and done >= span[1] and not (to_the_end and waiting):
+                events = int(done - begun[1])
+                used = [(b - a) / events * 1e6 for a, b in zip(begun[2], now[2], strict=True)]
+                return Pass(events / (now[0] - begun[0]), *used)
+            await asyncio.sleep(0.02)
+        raise TimeoutError(f"pid {pid} stands at {done} of {span[1]}; see build/bench-*.log")
+
+    return watch
+
+
+def _cpu(world: World, pid: int) -> tuple[float, ...]:
+    return cpu_s(pid), tree_cpu_s(world.postgres.pid), cpu_s(world.kafka.pid)
+
+
+def measure(
+    world: World, rounds: int, told: Callable[[str], None], customers: int = CUSTOMERS
+) -> Iterator[Row | Side]:
+    """Everybody once per round, the order reversed between rounds."""
+    told("everybody's story so far")
+    stage = prepared(world, customers)
+    passes: dict[str, list[Pass]] = {one.name: [] for one in FIELD}
+    for number in range(rounds):
+        for contender in FIELD if number % 2 == 0 else FIELD[::-1]:
+            told(f"round {number + 1} of {rounds}, {contender.name}")
+            passes[contender.name].append(once(stage, contender, number))
+    yield from _rows(passes)
+
+
+def _rows(passes: Mapping[str, list[Pass]]) -> Iterator[Row | Side]:
+    ours = [one.rate for one in passes[OURS.name]]
+    for contender in FIELD[1:]:
+        rates = [one.rate for one in passes[contender.name]]
+        yield row(FAMILY, f"scoring / {contender.name}", paired(ours, rates), contender.goal)
+    for name, found in passes.items():
+        yield Side(
+            FAMILY,
+            name,
+            median(p.rate for p in found),
+            median(p.cpu_us for p in found),
+            more={
+                "PostgreSQL µs": round(median(p.database_us for p in found), 1),
+                "Kafka µs": round(median(p.broker_us for p in found), 1),
+            },
+        )
