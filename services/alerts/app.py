@@ -95,7 +95,8 @@ def _parts(settings: Settings) -> _Parts:
     mailer = None
     if settings.smtp_url is not None:
         mailer = Mailer(settings.smtp_url.get_secret_value(), settings.smtp_from)
-    receivers = Receivers(Guard(settings.allow_targets), mailer, settings.delivery_timeout_s)
+    guard = Guard(settings.allow_targets)
+    receivers = Receivers(guard, mailer, settings.delivery_timeout_s)
     relay = Relay(engine, SCHEMA, producer)
     dispatcher = Dispatcher(engine, box, receivers, settings.delivery_lanes)
 
@@ -116,7 +117,7 @@ def _parts(settings: Settings) -> _Parts:
         loop=ConsumerLoop(
             settings.kafka_bootstrap_servers, settings.consumer_group, [SCORES], consumer.handle
         ),
-        state=State(engine, box, writer),
+        state=State(engine, box, writer, guard),
     )
 
 

@@ -20,7 +20,9 @@ from services.alerts.api.models import (
     SecretModel,
 )
 from services.alerts.api.state import AppState, page_by_id
+from services.alerts.sending.guard import Guard, Refused
 from services.alerts.sending.notify import BadTarget, parse
+from services.alerts.sending.targets import host_of
 from services.alerts.store import deliveries, setup
 from services.alerts.store.setup import Endpoint
 from services.alerts.telling import test_message
@@ -108,6 +110,8 @@ async def put_endpoint(
 async def _put(state: AppState, endpoint_id: str, body: EndpointBody, *, new: bool) -> EndpointModel:
     if body.kind == "notify":
         await asyncio.to_thread(_check_notify, body.url or "")
+    if body.kind == "webhook":
+        _check_webhook(state.guard, body.url or "")
     secret = body.secret
     if body.kind == "webhook" and secret is None and new:
         secret = new_secret()
@@ -116,6 +120,14 @@ async def _put(state: AppState, endpoint_id: str, body: EndpointBody, *, new: bo
             connection, state.box, endpoint_id, body.kind, body.target, body.councils, body.detail, secret
         )
     return shown(await _found(state, endpoint_id), secret if new else None)
+
+
+def _check_webhook(guard: Guard, url: str) -> None:
+    """An internal address is told at once, not by the first delivery; names are checked when used."""
+    try:
+        guard.check_literal(host_of(url))
+    except Refused as refusal:
+        raise Problem("invalid_request", f"/url: {refusal}", [Where("/url", str(refusal))]) from None
 
 
 def _check_notify(url: str) -> None:

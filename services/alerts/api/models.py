@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic import model_validator as validated
 
 from services.alerts.domain.councils import SCOPE_KEYS, Council, Person
 from services.alerts.domain.lifecycle import DismissReason
+from services.alerts.sending.targets import host_of
 from shared.events import alerts as wire
 from shared.runtime.instants import Instant
 
@@ -32,7 +32,8 @@ def _mail_address(value: str) -> str:
     return value.strip()
 
 
-Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_mail_address)]
+_Mail = Field(json_schema_extra={"format": "email"})
+Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_mail_address), _Mail]
 
 
 class PersonModel(Model):
@@ -50,14 +51,21 @@ def _person(value: Any) -> Any:  # noqa: ANN401 - what came in
     return value
 
 
-Member = Annotated[PersonModel, BeforeValidator(_person)]
+class AddressModel(Model):
+    email: Email
+
+
+Member = Annotated[
+    PersonModel, BeforeValidator(_person, json_schema_input_type=PersonModel | AddressModel | Name)
+]
 
 
 def _listed(value: Any) -> Any:  # noqa: ANN401 - what came in
     return [value] if isinstance(value, str) else value
 
 
-Values = Annotated[list[Name], BeforeValidator(_listed), Field(min_length=1, max_length=500)]
+Names = Annotated[list[Name], Field(min_length=1, max_length=500)]
+Values = Annotated[Names, BeforeValidator(_listed, json_schema_input_type=Names | Name)]
 
 
 class CouncilBody(Model):
@@ -102,16 +110,6 @@ def _shown(person: Person) -> PersonModel:
     return PersonModel.model_construct(name=person.name, email=person.email, role=person.role)
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "\\" in value:
-        raise ValueError("an http or https URL")
-    if parts.username or parts.password:
-        raise ValueError("no user or password in the URL: the signature proves who sends")
-    _ = parts.port  # raises ValueError for one that is none
-    return value
-
-
 def _secret(value: str) -> str:
     try:
         key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
@@ -122,12 +120,15 @@ def _secret(value: str) -> str:
     return value
 
 
+Addresses = Annotated[list[Email], Field(min_length=1, max_length=50)]
+
+
 class EndpointBody(Model):
     """A receiver. `councils`: whose alerts it gets, all when empty. `to`: one address or several."""
 
     kind: Literal["webhook", "email", "notify"]
     url: Annotated[str, StringConstraints(max_length=4000)] | None = None
-    to: Annotated[list[Email], BeforeValidator(_listed), Field(min_length=1, max_length=50)] | None = None
+    to: Annotated[Addresses, BeforeValidator(_listed, json_schema_input_type=Addresses | Email)] | None = None
     councils: list[Id] = Field([], max_length=200)
     secret: Annotated[str, StringConstraints(max_length=200), AfterValidator(_secret)] | None = None
     detail: Literal["full", "reference"] = "full"
@@ -140,7 +141,7 @@ class EndpointBody(Model):
         elif not self.url:
             raise ValueError(f"a {self.kind} endpoint needs `url`")
         elif self.kind == "webhook":
-            _http_url(self.url)
+            host_of(self.url)
         if self.secret and self.kind != "webhook":
             raise ValueError("only webhooks have a secret")
         return self

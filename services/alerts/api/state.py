@@ -11,6 +11,7 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 
+from services.alerts.sending.guard import Guard
 from services.alerts.writing import Writer
 from shared.db.engine import driver
 from shared.runtime.pagination import Page, bad_cursor, decode_cursor, encode_cursor
@@ -20,12 +21,13 @@ T = TypeVar("T")
 
 
 class State:
-    """Engine, secret box and writer of the running app."""
+    """Engine, secret box, writer and guard of the running app."""
 
-    def __init__(self, engine: AsyncEngine, box: SecretBox, writer: Writer) -> None:
+    def __init__(self, engine: AsyncEngine, box: SecretBox, writer: Writer, guard: Guard) -> None:
         self.engine = engine
         self.box = box
         self.writer = writer
+        self.guard = guard
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection]:

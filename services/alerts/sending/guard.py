@@ -4,6 +4,7 @@ checked address is connected to, so that a name that changes its mind in between
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,14 +13,27 @@ from typing import Any, Final
 
 import httpcore
 import httpx
+import idna
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
-_SITE_LOCAL: Final = ipaddress.IPv6Network("fec0::/10")
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_ISATAP: Final = frozenset((0x5EFE, 0x0200_5EFE))
+"""Upper half of an interface id below which an IPv4 address follows (RFC 5214, 6.1)."""
+_NEVER: Final = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "192.0.0.0/24",  # protocol assignments; a cloud keeps its metadata at 192.0.0.192
+        "192.88.99.0/24",  # 6to4 relays
+        "168.63.129.16/32",  # a cloud's own service inside every virtual machine
+        "2001::/23",  # Teredo, benchmarks, overlays
+        "3fff::/20",  # documentation
+    )
+)
+"""What Python's tables of this or that release take for global."""
 RESOLVE_S: Final = 5.0
 _RESOLVING: Final = ThreadPoolExecutor(64, "resolve")
 """Threads of our own: the event loop's few would all wait for names whose server does not answer."""
@@ -55,6 +69,17 @@ class Guard:
             raise OSError("the name has no address")
         return list(found)
 
+    def check_literal(self, host: str) -> None:
+        """Raises Refused for a host that is an internal address in whatever spelling, or this machine's
+        own name; asks nobody."""
+        plain = _plain(host)
+        if plain == "localhost" or plain.endswith(".localhost"):
+            self.judge(host, ["127.0.0.1"])
+            return
+        with contextlib.suppress(socket.gaierror, UnicodeError):
+            found = socket.getaddrinfo(plain, None, flags=socket.AI_NUMERICHOST)
+            self.judge(host, [str(info[4][0]) for info in found])
+
     def judge(self, host: str, addresses: Iterable[str]) -> None:
         """Raises Refused when one of the addresses of `host` is not allowed."""
         for text in addresses:
@@ -63,7 +88,11 @@ class Guard:
 
 
 def _plain(host: str) -> str:
-    return host.strip().rstrip(".").casefold()
+    """Lower case without the dot at the end; names in other scripts as the resolver sees them."""
+    name = host.strip().rstrip(".").casefold()
+    with contextlib.suppress(idna.IDNAError):
+        name = name if name.isascii() else idna.encode(name).decode()
+    return name
 
 
 def _within(address: Address, network: Network) -> bool:
@@ -82,7 +111,7 @@ def embedded(address: Address) -> list[Address]:
         found.append(address.sixtofour)
     if address.teredo is not None:
         found += address.teredo
-    if address in _NAT64:
+    if address in _NAT64 or (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
         found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return found
 
@@ -91,7 +120,9 @@ def is_public(address: Address) -> bool:
     """Reachable by anybody, for one receiver: not private, shared, local, multicast, reserved or unset."""
     if address in _NAT64:
         return True  # a gateway's prefix: the address within it is judged
-    if address in _SITE_LOCAL or address in _LOCAL_NAT64:
+    if address.version == 6 and address not in _GLOBAL_UNICAST:
+        return False
+    if any(address in network for network in _NEVER):
         return False
     return (
         address.is_global

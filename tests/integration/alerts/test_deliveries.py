@@ -12,6 +12,9 @@ import pytest
 from standardwebhooks import Webhook
 from starlette.responses import RedirectResponse, Response
 
+from services.alerts.api.endpoints import new_secret
+from services.alerts.api.state import State
+from services.alerts.store import setup
 from tests.integration.alerts.conftest import Service, now, running, until
 from tests.integration.alerts.receivers import MailBox, WebhookReceiver
 from tests.unit.alerts.builders import answer, change, scores
@@ -206,8 +209,14 @@ async def test_the_schedule_ends_as_a_dead_letter(service: Service, unique: Uniq
     ],
 )
 async def test_internal_targets_are_refused(service: Service, unique: Unique, url: str) -> None:
-    made = await endpoint(service, unique, unique("nobody"), url=url)
-    row = await service.post(f"/v1/endpoints/{made['id']}/test", {}, 202)
+    """When they are given (test_targets.py), and at the delivery if one was stored all the same."""
+    name = unique("ep")
+    state: State = service.app.state.alerts
+    async with state.writing() as connection:
+        await setup.put_endpoint(
+            connection, state.box, name, "webhook", url, [unique("nobody")], "full", new_secret()
+        )
+    row = await service.post(f"/v1/endpoints/{name}/test", {}, 202)
     row = await attempts(service, row["id"], 1)
     assert row["attempts"][0]["outcome"] == "refused"
     assert "CXLOOP_ALLOW_TARGETS" in row["attempts"][0]["detail"]

@@ -1,0 +1,421 @@
+"""Where deliveries may not go: addresses in every spelling, at creation and at connection."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import pytest
+from pydantic import ValidationError
+
+from services.alerts.api.models import EndpointBody
+from services.alerts.domain.retry import Outcome, Result
+from services.alerts.sending import webhook
+from services.alerts.sending.guard import Guard, GuardedTransport, Refused, resolve_host
+from services.alerts.sending.targets import host_of
+
+SECRET: Final = "whsec_" + "QUJD" * 8
+
+# address, and what it is
+INTERNAL: Final = (
+    ("0.0.0.0", "this network"),
+    ("0.1.2.3", "this network"),
+    ("10.0.0.1", "private"),
+    ("10.255.255.255", "private"),
+    ("100.64.0.1", "shared by carriers"),
+    ("100.100.100.200", "metadata of a cloud, in the shared range"),
+    ("100.127.255.255", "shared by carriers"),
+    ("127.0.0.1", "loopback"),
+    ("127.255.255.254", "loopback"),
+    ("168.63.129.16", "a cloud's own service in every machine"),
+    ("169.254.0.1", "link-local"),
+    ("169.254.169.254", "metadata of clouds"),
+    ("169.254.170.2", "credentials of containers"),
+    ("172.16.0.1", "private"),
+    ("172.31.255.255", "private"),
+    ("192.0.0.1", "protocol assignments"),
+    ("192.0.0.192", "metadata of a cloud"),
+    ("192.0.2.1", "documentation"),
+    ("192.88.99.1", "6to4 relay"),
+    ("192.168.255.255", "private"),
+    ("198.18.0.1", "benchmarks"),
+    ("198.51.100.1", "documentation"),
+    ("203.0.113.1", "documentation"),
+    ("224.0.0.251", "multicast"),
+    ("239.255.255.250", "multicast"),
+    ("240.0.0.1", "reserved"),
+    ("255.255.255.255", "broadcast"),
+    ("::", "unspecified"),
+    ("::1", "loopback"),
+    ("::2", "reserved"),
+    ("::7f00:1", "IPv4-compatible loopback"),
+    ("::ffff:127.0.0.1", "IPv4-mapped loopback"),
+    ("::ffff:7f00:1", "the same in hex"),
+    ("0:0:0:0:0:ffff:7f00:0001", "the same in full"),
+    ("::ffff:a9fe:a9fe", "IPv4-mapped metadata"),
+    ("::ffff:0.0.0.0", "IPv4-mapped this network"),
+    ("::ffff:0:7f00:1", "IPv4-translated loopback"),
+    ("64:ff9b::7f00:1", "NAT64 of loopback"),
+    ("64:ff9b::10.0.0.1", "NAT64 of private"),
+    ("64:ff9b::a9fe:a9fe", "NAT64 of metadata"),
+    ("64:ff9b:1::808:808", "local NAT64"),
+    ("100::1", "discard"),
+    ("2001::1", "Teredo"),
+    ("2001:0:7f00:1::", "Teredo, server on loopback"),
+    ("2001:0:808:808:0:0:80ff:fffe", "Teredo, client on loopback"),
+    ("2001:2::1", "benchmarks"),
+    ("2001:10::1", "overlay"),
+    ("2001:20::1", "overlay"),
+    ("2001:db8::1", "documentation"),
+    ("2002:7f00:1::", "6to4 of loopback"),
+    ("2002:a00:1::", "6to4 of private"),
+    ("2002:a9fe:a9fe::1", "6to4 of metadata"),
+    ("2606:4700::5efe:7f00:1", "ISATAP of loopback"),
+    ("2606:4700::200:5efe:10.0.0.1", "ISATAP of private"),
+    ("3fff::1", "documentation"),
+    ("4000::1", "not given out"),
+    ("5f00::1", "segment routing"),
+    ("fc00::1", "unique local"),
+    ("fd00:ec2::254", "metadata of a cloud"),
+    ("fdff:ffff::1", "unique local"),
+    ("fe80::1", "link-local"),
+    ("fe80::1%eth0", "link-local with its zone"),
+    ("fe80::5efe:7f00:1", "link-local ISATAP"),
+    ("fec0::1", "site-local"),
+    ("ff02::1", "multicast"),
+    ("ff0e::1", "global multicast"),
+)
+PUBLIC: Final = (
+    "1.1.1.1",
+    "8.8.8.8",
+    "93.184.216.34",
+    "100.63.255.255",
+    "100.128.0.1",
+    "172.15.255.255",
+    "172.32.0.1",
+    "192.0.1.1",
+    "198.17.255.255",
+    "223.255.255.255",
+    "2606:4700::1111",
+    "2a00:1450:4001::1",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
+    "2606:4700::5efe:808:808",
+)
+
+# Every way to write this machine that a resolver or parser may understand. {p}: the port of a server here.
+SPELLINGS: Final = (
+    "http://127.0.0.1:{p}/",
+    "http://127.1:{p}/",
+    "http://127.0.1:{p}/",
+    "http://127.000.000.001:{p}/",
+    "http://0177.0.0.1:{p}/",
+    "http://0177.1:{p}/",
+    "http://017700000001:{p}/",
+    "http://0x7f.0.0.1:{p}/",
+    "http://0x7f.1:{p}/",
+    "http://0x7f000001:{p}/",
+    "http://0X7F000001:{p}/",
+    "http://2130706433:{p}/",
+    "http://127.0.0.1.:{p}/",
+    "http://0:{p}/",
+    "http://0.0.0.0:{p}/",
+    "http://0x0:{p}/",
+    "http://[::1]:{p}/",
+    "http://[0:0:0:0:0:0:0:1]:{p}/",
+    "http://[::]:{p}/",
+    "http://[::ffff:127.0.0.1]:{p}/",
+    "http://[::ffff:7f00:1]:{p}/",
+    "http://[::127.0.0.1]:{p}/",
+    "http://[::1%25lo]:{p}/",
+    "http://[::1%lo]:{p}/",
+    "http://[127.0.0.1]:{p}/",
+    "http://localhost:{p}/",
+    "http://LOCALHOST:{p}/",
+    "http://localhost.:{p}/",
+    "http://hooks.localhost:{p}/",
+    "http://１２７.0.0.1:{p}/",
+    "http://127。0。0。1:{p}/",
+    "http://127．0．0．1:{p}/",
+    "http://①②⑦.⓪.⓪.①:{p}/",
+    "http://١٢٧.٠.٠.١:{p}/",
+    "http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ:{p}/",
+    "http://localhoſt:{p}/",
+    "http://%31%32%37.0.0.1:{p}/",
+    "http://127.0.0.1%2f:{p}/",
+    "http://good.example@127.0.0.1:{p}/",
+    "http://good.example:80@127.0.0.1:{p}/",
+    "http://good.example%40127.0.0.1:{p}/",
+    "http://a@b@127.0.0.1:{p}/",
+    "http://127.0.0.1:{p}\\@good.example/",
+    "http://127.0.0.1:{p}\\.good.example/",
+    "http:\\\\127.0.0.1:{p}/",
+    "http:/\\127.0.0.1:{p}/",
+    "http:///127.0.0.1:{p}/",
+    "http:127.0.0.1:{p}/",
+    "//127.0.0.1:{p}/",
+    "127.0.0.1:{p}",
+    "http://127.0.0.1:{p}#@good.example/",
+    "http://127.0.0.1:{p}?@good.example/",
+    "http://127.0.0.1:{p};@good.example/",
+    " http://127.0.0.1:{p}/",
+    "http:// 127.0.0.1:{p}/",
+    "http://127.0.0.1 :{p}/",
+    "http://127.0.0.1\t:{p}/",
+    "http://127.0.0.1\r\n:{p}/",
+    "http://127.0.0.1:{p}/\r\nHost: good.example",
+    "http://127.0.0.1:{p}/\r\n\r\nGET /admin HTTP/1.1",
+    "http://127.0.0.1\u00a0:{p}/",
+    "http://127.0.0.1\u200b:{p}/",
+    "http://127.0.0.1\x00.good.example:{p}/",
+    "http://127.0.0.1%00.good.example:{p}/",
+    "ht\ntp://127.0.0.1:{p}/",
+    "HTTP://127.0.0.1:{p}/",
+    "https://127.0.0.1:{p}/",
+    "ftp://127.0.0.1:{p}/",
+    "gopher://127.0.0.1:{p}/_x",
+    "file:///etc/passwd",
+    "unix:///run/x.sock",
+    "http+unix://%2Frun%2Fx.sock/",
+    "data:text/plain,x",
+    "javascript:alert(1)",
+    "jar:http://127.0.0.1:{p}!/",
+    "ws://127.0.0.1:{p}/",
+)
+"""`localhost` in other letters and escaped hosts are refused as no names, not as internal ones."""
+
+BAD_URLS: Final = (
+    "",
+    "x",
+    "http://",
+    "http:///path",
+    "http://:80/",
+    "http://good.example:0/",
+    "http://good.example:65536/",
+    "http://good.example:-1/",
+    "http://good.example:abc/",
+    "http://good.example:٨٠/",
+    "http://good.example:80:80/",
+    "http://[::1/",
+    "http://[::1]x/",
+    "http://[not-an-address]/",
+    "http://[v1.x]/",
+    "http://a..example/",
+    "http://.example/",
+    "http://.../",
+    f"http://{'a' * 64}.example/",
+    f"http://{'a.' * 130}example/",
+    "http://exa mple.com/",
+    "http://ﬀ.example/",
+    "http://user@good.example/",
+    "http://user:password@good.example/",
+    "http://:password@good.example/",
+    "http://@good.example/",
+    "http://good.example\\evil/",
+)
+GOOD_URLS: Final = (
+    ("https://good.example/hook", "good.example"),
+    ("https://good.example.:8443/hook?x=1#y", "good.example."),
+    ("http://bücher.example/", "xn--bcher-kva.example"),
+    ("http://xn--bcher-kva.example/", "xn--bcher-kva.example"),
+    ("http://8.8.8.8/", "8.8.8.8"),
+    ("http://[2606:4700::1111]:8080/", "2606:4700::1111"),
+    ("http://a_b.example/%40@x", "a_b.example"),
+    ("http://good.example?x=@y", "good.example"),
+    ("HTTPS://GOOD.example:65535", "good.example"),
+)
+
+
+class Listener(NamedTuple):
+    """A server on this machine that must not be reached, and how often it was."""
+
+    port: int
+    reached: list[bytes]
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    reached: list[bytes] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.append(await reader.read(100))
+        writer.write(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    made = socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) if _has_ipv6() else None
+    made = made or socket.create_server(("127.0.0.1", 0))
+    async with await asyncio.start_server(take, sock=made) as server:
+        yield Listener(server.sockets[0].getsockname()[1], reached)
+
+
+def _has_ipv6() -> bool:
+    return socket.has_dualstack_ipv6()
+
+
+async def deliver(url: str, guard: Guard, resolve: object = None) -> Result:
+    transport = GuardedTransport(guard, resolve)  # type: ignore[arg-type]
+    try:
+        return await webhook.send(transport, url, "msg_1", (SECRET,), b"{}", datetime.now(UTC), 10.0)
+    finally:
+        await transport.aclose()
+
+
+def answers(*found: Sequence[str]) -> object:
+    """A resolver that says one thing after another, the last for ever."""
+    told = list(found)
+
+    async def resolve(_host: str, _port: int) -> Sequence[str]:
+        return told.pop(0) if len(told) > 1 else told[0]
+
+    return resolve
+
+
+@pytest.mark.parametrize(("address", "what"), INTERNAL)
+def test_what_is_internal_is_refused(address: str, what: str) -> None:
+    for host in (address, "good.example"):
+        with pytest.raises(Refused, match="CXLOOP_ALLOW_TARGETS"):
+            Guard().judge(host, [address])
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_what_is_public_is_not(address: str) -> None:
+    Guard().judge("good.example", [address])
+
+
+@pytest.mark.parametrize(("address", "what"), INTERNAL)
+async def test_a_name_that_resolves_there_is_refused_wherever_it_stands_among_others(
+    address: str, what: str
+) -> None:
+    for found in ([address], ["8.8.8.8", address], [address, "8.8.8.8"]):
+        result = await deliver("http://good.example/", Guard(), answers(found))
+        assert result.outcome is Outcome.REFUSED, found
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_this_machine_is_refused_at_creation_however_it_is_spelt(spelling: str) -> None:
+    url = spelling.replace("{p}", "8080")
+    with pytest.raises((ValueError, Refused)) as refused:
+        Guard().check_literal(host_of(url))
+    assert "127" not in str(refused.value)
+    with pytest.raises((ValidationError, Refused)):
+        Guard().check_literal(host_of(EndpointBody.model_validate({"kind": "webhook", "url": url}).url or ""))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_and_is_not_connected_to_if_it_got_that_far(spelling: str, listener: Listener) -> None:
+    """As if it had been stored by an older version: every spelling is resolved, judged, and not reached."""
+    result = await deliver(spelling.replace("{p}", str(listener.port)), Guard())
+    assert result.outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.UNREACHABLE), result
+    assert listener.reached == []
+    assert "127" not in (result.detail or "")
+
+
+@pytest.mark.parametrize("spelling", ["http://127.1:{p}/", "http://0x7f000001:{p}/", "http://localhost:{p}/"])
+async def test_what_is_allowed_is_reached_in_every_spelling(spelling: str, listener: Listener) -> None:
+    guard = Guard(["127.0.0.0/8", "::1"])
+    url = spelling.replace("{p}", str(listener.port))
+    guard.check_literal(host_of(url))
+    assert (await deliver(url, guard)).outcome is Outcome.DELIVERED
+    assert len(listener.reached) == 1
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+def test_what_is_no_address_of_a_webhook_is_refused_at_creation(url: str) -> None:
+    with pytest.raises(ValidationError):
+        EndpointBody.model_validate({"kind": "webhook", "url": url})
+
+
+@pytest.mark.parametrize(("url", "host"), GOOD_URLS)
+def test_what_is_one_is_taken(url: str, host: str) -> None:
+    assert host_of(url) == host
+    Guard().check_literal(host)
+    assert EndpointBody.model_validate({"kind": "webhook", "url": url}).url == url
+
+
+async def test_a_name_that_changes_its_mind_gains_nothing(listener: Listener) -> None:
+    """Public when asked first, internal at every connection after: each connection is to what was judged."""
+    resolve = answers(["8.8.8.8"], ["127.0.0.1"])
+    await resolve("good.example", 80)  # type: ignore[operator]
+    url = f"http://good.example:{listener.port}/"
+    for _ in range(3):
+        assert (await deliver(url, Guard(), resolve)).outcome is Outcome.REFUSED
+    assert listener.reached == []
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1:{p}/",
+        "//127.0.0.1:{p}/",
+        "/elsewhere",
+        "file:///etc/passwd",
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_a_failure_and_not_followed(
+    location: str, status: int, listener: Listener
+) -> None:
+    asked: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(2000))
+        target = location.replace("{p}", str(listener.port))
+        head = (
+            f"HTTP/1.1 {status} Moved\r\nlocation: {target}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        )
+        writer.write(head.encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        result = await deliver(url, Guard(["127.0.0.1"]))
+    assert (result.outcome, result.status) == (Outcome.REDIRECT, status)
+    assert len(asked) == 1
+    assert listener.reached == []
+
+
+@pytest.mark.parametrize(
+    ("allow", "host", "address", "allowed"),
+    [
+        ("10.1.0.0/16", "x", "10.1.2.3", True),
+        ("10.1.0.0/16", "x", "10.2.0.1", False),
+        ("10.1.2.3/16", "x", "10.1.9.9", True),
+        ("10.1.0.0/16", "x", "::ffff:10.1.2.3", True),
+        ("10.1.0.0/16", "x", "64:ff9b::10.1.2.3", False),
+        ("fd00::/8", "x", "fd00:ec2::254", True),
+        ("fd00::/8", "x", "fe80::1", False),
+        ("[fd00::1]", "x", "fd00::1", True),
+        (" 127.0.0.1 ", "x", "127.0.0.1", True),
+        ("127.0.0.1", "x", "127.0.0.2", False),
+        ("hooks.internal", "hooks.internal", "10.0.0.1", True),
+        ("HOOKS.internal.", "hooks.INTERNAL", "10.0.0.1", True),
+        ("hooks.internal", "not-hooks.internal", "10.0.0.1", False),
+        ("hooks.internal", "hooks.internal.evil.example", "10.0.0.1", False),
+        ("*.internal", "hooks.internal", "10.0.0.1", False),
+        (".internal", "hooks.internal", "10.0.0.1", False),
+        ("bücher.internal", "xn--bcher-kva.internal", "10.0.0.1", True),
+        ("xn--bcher-kva.internal", "Bücher.internal", "10.0.0.1", True),
+        ("10.1.0.0/33", "x", "10.1.0.1", False),
+        ("0x7f.1", "x", "127.0.0.1", False),
+        ("", "x", "10.0.0.1", False),
+    ],
+)
+def test_the_list_of_allowed_targets(allow: str, host: str, address: str, allowed: bool) -> None:
+    assert Guard([allow]).allows(host, ipaddress.ip_address(address)) is allowed
+
+
+@pytest.mark.parametrize("number", ["2130706433", "0x7f.1", "127.1", "017700000001", "0"])
+async def test_numbers_are_resolved_without_asking_anybody(number: str) -> None:
+    (address,) = await resolve_host(number, 80)
+    assert ipaddress.ip_address(address) in (
+        ipaddress.ip_address("127.0.0.1"),
+        ipaddress.ip_address("0.0.0.0"),
+    )
