@@ -30,6 +30,7 @@ UNAVAILABLE = (
     asyncpg.SerializationError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.DiskFullError,
+    asyncpg.InternalClientError,  # the server said goodbye while a statement was on its way out
     sqlalchemy.exc.TimeoutError,
 )
 """What a database raises that is away, starting, full, locked or being switched: worth another try."""
@@ -58,6 +59,8 @@ def is_unavailable(error: BaseException) -> bool:
 def _is_away(error: BaseException) -> bool:
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
         return True
+    if isinstance(error, sqlalchemy.exc.InvalidRequestError):  # each one the pool opened was closed at once
+        return "connection is closed" in str(error)
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)
     return isinstance(error, UNAVAILABLE)
