@@ -63,6 +63,8 @@ class Row:
         self.traffic = traffic
         self.began = time.monotonic()
         self.ended = 0.0
+        self.may_leave = False
+        """Whether a service may end by itself, for its supervisor to start it anew; else it is a failure."""
 
     def hold(self) -> None:
         """Lets the fault last."""
@@ -271,6 +273,7 @@ class World:
             "restarts": sum(program.restarts for program in self.keeper.programs) - restarts_before,
             "soak": SOAK,
         }
+        assert report["restarts"] == 0 or row.may_leave, f"a service left by itself: {report}"
         REPORT.parent.mkdir(exist_ok=True)
         with REPORT.open("a") as file:
             file.write(json.dumps(report) + "\n")
