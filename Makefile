@@ -1,6 +1,6 @@
 # Needs Python >= 3.11 and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test soak lint reference bench
+.PHONY: help setup run demo test soak lint reference bench audit fuzz
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -20,11 +20,16 @@ run: $(STAMP) ## Start everything on this machine; Ctrl-C stops and keeps the da
 demo: $(STAMP) ## Load the demo company into a running instance
 	@$(BIN)/cxloop demo run $(ARGS)
 
-lint: $(STAMP) ## Style, types, walls between rooms
+lint: $(STAMP) ## Style, types, walls between rooms, licences
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
+	@mkdir -p build && $(BIN)/pip-licenses > build/licences.txt && echo "All licences are on the list in pyproject.toml"
+
+audit: $(STAMP) ## Known vulnerabilities of the locked packages, and a bill of materials; needs a network
+	@.ci/audit
 
 reference: $(STAMP) ## Write docs/generated anew: OpenAPI, AsyncAPI, JSON schemas, settings, metrics
 	$(BIN)/python -m services.cli.reference
@@ -36,6 +41,9 @@ test: lint ## Lint, then all tests on a real PostgreSQL and a real Kafka (ARGS="
 
 soak: $(STAMP) ## Rows of the failure table in their long form, some minutes each (ARGS="-k killed")
 	CXLOOP_SOAK=1 $(BIN)/python -m pytest tests/faults -p no:xdist -s $(ARGS)
+
+fuzz: $(STAMP) ## Fuzz every parser and verifier, guided by coverage (ARGS="--seconds 60 --keep")
+	@$(BIN)/python -m tests.edge.fuzz $(ARGS)
 
 bench: $(STAMP) ## Measure, and write build/bench.json, a table and a picture
 	$(BIN)/python -m tests.bench $(ARGS)

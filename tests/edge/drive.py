@@ -76,6 +76,7 @@ class Report:
             "resident_warm_mib": kept[0] if kept else 0,
             "resident_most_mib": max(kept, default=0),
             "resident_end_mib": self.resident[-1] if self.resident else 0,
+            "resident_by_tenth_mib": self.resident[:: max(1, len(self.resident) // 10)],
             "adapter_faults": _total(metrics.faults),
         }
 
