@@ -85,11 +85,12 @@ class Dispatcher:
         self._woken.clear()
         if writing.done():
             writing.result()
+        self._give_back()
         claimed: Sequence[Claimed] = ()
         if free := self._lanes.free():
             async with driver(self._engine) as connection:
                 claimed = await deliveries.claim(
-                    connection, self._lanes.room(), self._lanes.usual(), free, self._receivers.timeout_s
+                    connection, self._lanes.room(), free, self._receivers.timeout_s
                 )
         for delivery in claimed:
             self._lanes.began(delivery.lane)
@@ -102,6 +103,14 @@ class Dispatcher:
             async with asyncio.timeout(POLL_S - TURN_S):
                 await self._woken.wait()
 
+    def _give_back(self) -> None:
+        """What was not begun in time: its lane hangs, and holds places that others need."""
+        late = time.monotonic() - BEGIN_WITHIN_S
+        for queue in self._queues.values():
+            while queue and queue[0][1] < late:
+                claimed, _ = queue.popleft()
+                self._concluder.add(Conclusion(claimed, None, None, datetime.now(UTC), None))
+
     def _employ(self, lane: str) -> None:
         """As many workers as the lane has slots and deliveries."""
         workers = self._workers[lane]
@@ -113,11 +122,7 @@ class Dispatcher:
         queue = self._queues[lane]
         try:
             while queue:
-                claimed, at = queue.popleft()
-                if time.monotonic() - at > BEGIN_WITHIN_S:
-                    self._concluder.add(Conclusion(claimed, None, None, datetime.now(UTC), None))
-                else:
-                    await self._deliver(claimed)
+                await self._deliver(queue.popleft()[0])
         finally:
             self._left(lane)
 

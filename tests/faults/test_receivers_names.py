@@ -19,7 +19,6 @@ from tests.integration.alerts.conftest import Service, running
 
 Unique = Callable[[str], str]
 CHECKED, OTHER = "127.0.0.1", "127.0.0.2"
-NAME = "hooks.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +115,15 @@ async def test_a_name_that_changes_after_the_check_gains_nothing(
     service: Service, unique: Unique, pair: tuple[RawReceiver, RawReceiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver, trap = pair
-    fickle = Fickle([CHECKED], [OTHER])
+    fickle, name = Fickle([CHECKED], [OTHER]), unique("name") + ".example.com"
 
     async def resolve(host: str, port: int) -> list[str]:
-        assert host == NAME
+        assert host == name
         return fickle()
 
     monkeypatch.setattr(guard, "resolve_host", resolve)
     where = unique("fickle")
-    await endpoint(service, where, url=f"http://{NAME}:{receiver.port}/hook", councils=[where])
+    await endpoint(service, where, url=f"http://{name}:{receiver.port}/hook", councils=[where])
     receiver.behave = status(200, "connection: close")
     found = []
     for _ in range(4):
@@ -133,7 +132,7 @@ async def test_a_name_that_changes_after_the_check_gains_nothing(
     assert found == ["delivered", "refused"] * 2
     assert (receiver.connections, trap.connections) == (2, 0)
     assert fickle.asked == 4, "asked once for each connection: what was checked is what is connected to"
-    assert receiver.headers[0]["host"] == f"{NAME}:{receiver.port}"
+    assert receiver.headers[0]["host"] == f"{name}:{receiver.port}"
 
 
 async def test_one_internal_address_beside_the_allowed_one_refuses_the_name(
@@ -146,7 +145,7 @@ async def test_one_internal_address_beside_the_allowed_one_refuses_the_name(
 
     monkeypatch.setattr(guard, "resolve_host", resolve)
     where = unique("both")
-    await endpoint(service, where, url=f"http://{NAME}:{receiver.port}/hook", councils=[where])
+    await endpoint(service, where, url=f"http://{where}.example.com:{receiver.port}/hook", councils=[where])
     [first] = (await after_attempt(service, await told_to(service, where)))["attempts"]
     assert (first["outcome"], receiver.connections, trap.connections) == ("refused", 0, 0)
 
@@ -155,14 +154,15 @@ async def test_the_library_connects_to_what_was_checked_too(
     service: Service, unique: Unique, pair: tuple[RawReceiver, RawReceiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver, trap = pair
-    fickle, system = Fickle([CHECKED], [OTHER]), guarded_threads._system_getaddrinfo
+    fickle, name = Fickle([CHECKED], [OTHER]), unique("name") + ".example.com"
+    system = guarded_threads._system_getaddrinfo
 
     def resolve(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as in the library
-        return system(fickle()[0] if host == NAME else host, port, *args, **kwargs)
+        return system(fickle()[0] if host == name else host, port, *args, **kwargs)
 
     monkeypatch.setattr(guarded_threads, "_system_getaddrinfo", resolve)
     where = unique("fickle")
-    url = f"json://{NAME}:{receiver.port}/hook"
+    url = f"json://{name}:{receiver.port}/hook"
     await endpoint(service, where, kind="notify", url=url, councils=[where])
     found = []
     for _ in range(4):

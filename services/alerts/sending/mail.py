@@ -45,34 +45,49 @@ class Mailer:
         return message
 
     async def send(self, message: EmailMessage, to: Sequence[str], timeout_s: float) -> Result:
-        """One attempt. 5xx for every receiver is for good, everything else may change."""
-        server = self._server
+        """One attempt. For good is only what the server says of a mailbox or of the mail; what it says of
+        us (a greeting, the sender, the password) may be mended. One mailbox that is put off makes all of
+        them get the mail again, under the same Message-ID: nobody is forgotten."""
         try:
             async with asyncio.timeout(timeout_s):
-                await aiosmtplib.send(
-                    message,
-                    sender=self._sender,
-                    recipients=list(to),
-                    hostname=server.hostname,
-                    port=server.port or _PORTS[server.scheme],
-                    username=unquote(server.username) if server.username else None,
-                    password=unquote(server.password) if server.password else None,
-                    use_tls=server.scheme == "smtps",
-                    timeout=timeout_s,
-                )
+                refused = await self._send(message, to, timeout_s)
         except (TimeoutError, aiosmtplib.SMTPTimeoutError):
             return Result(Outcome.TIMEOUT, detail=f"the mail server did not finish within {timeout_s:g} s")
         except aiosmtplib.SMTPRecipientsRefused as error:
             return _refused([refusal.code for refusal in error.recipients])
+        except aiosmtplib.SMTPDataError as error:
+            return _refused([error.code])
         except aiosmtplib.SMTPAuthenticationError as error:
             return Result(Outcome.FAILED, error.code, "the mail server refuses our user or password")
+        except aiosmtplib.SMTPSenderRefused as error:
+            return Result(Outcome.FAILED, error.code, "the mail server refuses our sender")
         except aiosmtplib.SMTPResponseException as error:
-            return _refused([error.code])
+            code = error.code if error.code > 0 else None
+            return Result(Outcome.FAILED, code, "the mail server refuses to talk")
         except (aiosmtplib.SMTPException, OSError, ssl.SSLError) as error:
             return Result(
                 Outcome.UNREACHABLE, detail=f"no talk with the mail server ({type(error).__name__})"
             )
-        return Result(Outcome.DELIVERED)
+        if any(code < 500 for code in refused):
+            return Result(Outcome.FAILED, min(refused), f"{len(refused)} of {len(to)} receivers are put off")
+        gone = f"{len(refused)} of {len(to)} receivers are refused for good" if refused else None
+        return Result(Outcome.DELIVERED, detail=gone)
+
+    async def _send(self, message: EmailMessage, to: Sequence[str], timeout_s: float) -> list[int]:
+        """Codes of the mailboxes that were refused, while others were not."""
+        server = self._server
+        errors, _ = await aiosmtplib.send(
+            message,
+            sender=self._sender,
+            recipients=list(to),
+            hostname=server.hostname,
+            port=server.port or _PORTS[server.scheme],
+            username=unquote(server.username) if server.username else None,
+            password=unquote(server.password) if server.password else None,
+            use_tls=server.scheme == "smtps",
+            timeout=timeout_s,
+        )
+        return [response.code for response in errors.values()]
 
 
 def _refused(codes: Sequence[int]) -> Result:

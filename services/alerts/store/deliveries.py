@@ -16,7 +16,7 @@ from services.alerts.store.setup import as_object
 
 DIRECT: Final = "direct"
 """Lane of mails to one person."""
-BEGIN_WITHIN_S: Final = 5.0
+BEGIN_WITHIN_S: Final = 2.0
 """A claimed delivery that was not begun after this time is given back."""
 LEASE_MARGIN_S: Final = 10.0
 """A lease outlasts the wait and the attempt by this much, for the database's part of it. A dispatcher that
@@ -97,10 +97,10 @@ async def add(connection: asyncpg.Connection, rows: Sequence[NewDelivery]) -> No
 
 
 async def claim(
-    connection: asyncpg.Connection, room: Mapping[str, int], usual: int, most: int, attempt_s: float
+    connection: asyncpg.Connection, room: Mapping[str, int], most: int, attempt_s: float
 ) -> list[Claimed]:
     """Due deliveries, leased in one statement: `most` at most, and of each lane as many as it has room,
-    `usual` where `room` says nothing.
+    one where `room` says nothing.
 
     Within a lane an alert's versions start in their order: a later one waits until the earlier one was
     tried once. After that the receiver orders by version, or one dead letter would hold up all news.
@@ -117,14 +117,13 @@ async def claim(
         "     AND (e.leased_until IS NULL OR e.leased_until < now())"
         "     AND NOT EXISTS (SELECT FROM alerts.delivery f WHERE f.alert = e.alert AND f.lane = e.lane"
         "       AND f.version < e.version AND f.state = 'pending' AND f.step = 0)"
-        "     ORDER BY e.next_at, e.number LIMIT coalesce(r.room, $3) FOR UPDATE SKIP LOCKED) d"
-        "   ORDER BY d.next_at LIMIT $4)"
+        "     ORDER BY e.next_at, e.number LIMIT coalesce(r.room, 1) FOR UPDATE SKIP LOCKED) d"
+        "   ORDER BY d.next_at LIMIT $3)"
         " UPDATE alerts.delivery d SET lease = gen_random_uuid(),"
-        "   leased_until = now() + make_interval(secs => $5) FROM due WHERE d.id = due.id"
+        "   leased_until = now() + make_interval(secs => $4) FROM due WHERE d.id = due.id"
         " RETURNING d.id, d.lane, d.lease, d.alert, d.what, d.body, d.recipient, d.step, d.number",
         list(room),
         list(room.values()),
-        usual,
         most,
         BEGIN_WITHIN_S + attempt_s + LEASE_MARGIN_S,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from services.alerts.domain.lanes import AHEAD, SLOW_S, Lanes
+from services.alerts.domain.lanes import AHEAD, FAST_S, SLOW_S, Lanes
 
 
 def hand_out(lanes: Lanes, wanted: list[str]) -> list[str]:
@@ -12,26 +12,46 @@ def hand_out(lanes: Lanes, wanted: list[str]) -> list[str]:
     taken: list[str] = []
     room = lanes.room()
     for lane in wanted:
-        count = min(room.get(lane, lanes.usual()), lanes.free())
+        count = min(room.get(lane, 1), lanes.free())
         for _ in range(count):
             lanes.began(lane)
             taken.append(lane)
     return taken
 
 
-def test_an_unknown_lane_gets_a_little_more_than_it_can_begin() -> None:
+def known(lanes: Lanes, lane: str, took_s: float) -> None:
+    lanes.began(lane)
+    lanes.ended(lane, took_s)
+
+
+def test_a_lane_that_nobody_knows_has_room_for_one() -> None:
     lanes = Lanes(slots=4, whole=512)
-    assert hand_out(lanes, ["a"]) == ["a"] * 4 * AHEAD
+    assert hand_out(lanes, ["a"]) == ["a"]
     assert hand_out(lanes, ["a"]) == []
+
+
+def test_a_fast_lane_gets_a_little_more_than_it_can_begin() -> None:
+    lanes = Lanes(slots=4, whole=512)
+    known(lanes, "a", FAST_S / 2)
+    assert hand_out(lanes, ["a"]) == ["a"] * 4 * AHEAD
+    lanes.ended("a", 0.01)
+    assert hand_out(lanes, ["a"]) == [], "not after each"
     for _ in range(2 * AHEAD):
         lanes.ended("a", 0.01)
-    assert len(hand_out(lanes, ["a"])) == 2 * AHEAD
+    assert len(hand_out(lanes, ["a"])) == 2 * AHEAD + 1
 
 
-def test_a_slow_lane_gets_its_slots_and_no_more() -> None:
+def test_a_usual_lane_gets_its_slots() -> None:
     lanes = Lanes(slots=4, whole=512)
-    lanes.began("slow")
-    lanes.ended("slow", SLOW_S + 1)
+    known(lanes, "a", SLOW_S / 2)
+    assert len(hand_out(lanes, ["a"])) == 4
+    lanes.ended("a", SLOW_S / 2)
+    assert len(hand_out(lanes, ["a"])) == 1
+
+
+def test_a_slow_lane_gets_its_slots_while_there_are_few() -> None:
+    lanes = Lanes(slots=4, whole=512)
+    known(lanes, "slow", SLOW_S + 1)
     assert len(hand_out(lanes, ["slow"])) == 4
     lanes.ended("slow", 0.1)
     assert lanes.room()["slow"] == 4 * AHEAD - 3
@@ -39,8 +59,7 @@ def test_a_slow_lane_gets_its_slots_and_no_more() -> None:
 
 def test_given_back_untried_says_nothing_of_the_receiver() -> None:
     lanes = Lanes(slots=4, whole=512)
-    lanes.began("a")
-    lanes.ended("a", SLOW_S + 1)
+    known(lanes, "a", SLOW_S + 1)
     lanes.began("a")
     lanes.ended("a", None)
     assert lanes.room()["a"] == 4
@@ -50,8 +69,7 @@ def test_slow_lanes_share_half_and_take_turns() -> None:
     lanes = Lanes(slots=4, whole=64)
     slow = [f"s{i}" for i in range(100)]
     for lane in slow:
-        lanes.began(lane)
-        lanes.ended(lane, 15.0)
+        known(lanes, lane, 15.0)
     served = set()
     for _ in range(10):
         taken = hand_out(lanes, slow)
