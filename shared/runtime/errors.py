@@ -122,8 +122,22 @@ def respond(problem: Problem) -> Response:
     return response
 
 
-async def _handle(_: Request, error: Exception) -> Response:
-    return respond(to_problem(error))
+async def _handle(request: Request, error: Exception) -> Response:
+    problem = to_problem(error)
+    if problem.code is ProblemCode.method_not_allowed and (allowed := _methods(request)):
+        problem.headers["allow"] = allowed
+    return respond(problem)
+
+
+def _methods(request: Request) -> str:
+    """Every documented method of the path: the framework names those of one of its routes alone."""
+    path = request.scope["path"].split("/")
+    found: set[str] = set()
+    for template, item in request.app.openapi()["paths"].items():
+        steps = template.split("/")
+        if len(steps) == len(path) and all(s[:1] == "{" or s == p for s, p in zip(steps, path, strict=True)):
+            found |= {name.upper() for name in item if name != "parameters"}
+    return ", ".join(sorted(found))
 
 
 def install_problems(app: FastAPI) -> None:

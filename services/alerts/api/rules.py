@@ -20,9 +20,23 @@ _KINDS: Final = frozenset(
     {"level", "fall", "answer", "happened", "promise_broken", "renewal_near", "silence"}
 )
 _Document = Annotated[dict[str, Any], Body(description="A rule document.")]
+_SCHEMA: Final = RuleDocument.model_json_schema(ref_template="#/components/schemas/{model}")
 _BODY: Final = {
     "requestBody": {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RuleDocument"}}}
+    }
+}
+_PUT_BODY: Final = {
+    "requestBody": {
+        "content": {
+            "application/json": {
+                "schema": {
+                    **{k: v for k, v in _SCHEMA.items() if k != "$defs"},
+                    "required": [name for name in _SCHEMA["required"] if name != "id"],
+                    "title": "RuleWithoutId",
+                }
+            }
+        }
     }
 }
 """Read as an object and checked here, so that faults point to where they are; documented as what it is."""
@@ -60,7 +74,10 @@ async def create_rule(state: AppState, body: _Document) -> RuleDocument:
 
 
 @router.put(
-    "/{rule_id}", summary="Create or replace a rule", dependencies=[require(Scope.admin)], openapi_extra=_BODY
+    "/{rule_id}",
+    summary="Create or replace a rule",
+    dependencies=[require(Scope.admin)],
+    openapi_extra=_PUT_BODY,
 )
 async def put_rule(state: AppState, rule_id: str, body: _Document, response: Response) -> RuleDocument:
     """Counts from the next score message on. A shipped rule that was replaced is not updated any more."""

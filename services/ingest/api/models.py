@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.ingest.domain import sourcecheck as check
 from services.ingest.domain.sender import Auth
 from shared.runtime.instants import Instant
 
-Defaults = dict[str, str]
-Secrets = list[str]
+# Documented here, checked by `domain.sourcecheck`, which tells every fault at once.
+_WORDS = {"type": "string", "minLength": 1, "maxLength": 320}
+_SECRET = {"type": "string", "minLength": 1, "maxLength": check.MAX_SECRET, "pattern": r"\S"}
+Defaults = Annotated[
+    dict[str, str],
+    Field(
+        json_schema_extra={"propertyNames": {"enum": list(check.DEFAULTS)}, "additionalProperties": _WORDS}
+    ),
+]
+Secrets = Annotated[
+    list[str], Field(json_schema_extra={"minItems": 1, "maxItems": check.MAX_SECRETS, "items": _SECRET})
+]
+Settings = Annotated[
+    dict[str, str], Field(json_schema_extra={"propertyNames": {"pattern": "^[a-z0-9_]{1,40}$"}})
+]
 SECRETS_DOC = "All are active, so that one can be replaced without a gap. Never returned."
 SETTINGS_DOC = (
     "Choices about the vendor. `rate_per_s` and `burst`: how many deliveries are taken a second in the "
@@ -39,12 +53,15 @@ class SourceIn(_Strict):
         extra="forbid",
     )
 
-    id: str = Field(description="Part of the URL and of identifiers: a-z, 0-9 and -, 40 characters at most.")
+    id: str = Field(
+        description="Part of the URL and of identifiers: a-z, 0-9 and -, 40 characters at most.",
+        json_schema_extra={"pattern": "^[a-z0-9-]{1,40}$"},
+    )
     vendor: str = Field(description="Whose deliveries these are.")
     secrets: Secrets = Field(description=SECRETS_DOC)
     auth: Auth | None = Field(None, description="How deliveries authenticate; default: as the vendor does.")
     defaults: Defaults = Field(default_factory=dict, description=DEFAULTS_DOC)
-    settings: dict[str, str] = Field(default_factory=dict, description=SETTINGS_DOC)
+    settings: Settings = Field(default_factory=dict, description=SETTINGS_DOC)
     customers_are: CustomersAre | None = Field(
         None, description="What a billing customer is: an organisation (default) or a person."
     )
@@ -56,7 +73,7 @@ class SourceChange(_Strict):
     secrets: Secrets | None = Field(None, description=SECRETS_DOC)
     auth: Auth | None = Field(None, description="How deliveries authenticate.")
     defaults: Defaults | None = Field(None, description=DEFAULTS_DOC)
-    settings: dict[str, str] | None = Field(None, description=SETTINGS_DOC)
+    settings: Settings | None = Field(None, description=SETTINGS_DOC)
     customers_are: CustomersAre | None = Field(None, description="An organisation or a person.")
 
 

@@ -108,6 +108,28 @@ def _greeting(name: str, summary: str) -> dict[str, Any]:
     }
 
 
+def _delivery(name: str) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "tags": ["deliveries"],
+        "summary": "A delivery of a configured source",
+        "description": "Verified on its raw bytes by the source's vendor; POST, PUT and PATCH are alike.",
+        "requestBody": {"required": True, "content": {"*/*": {"schema": {}}}},
+        "responses": {
+            "202": {
+                "description": "Durable; what was not understood is listed under /v1/rejected",
+                "content": {"application/json": {"schema": _WEBHOOK_ANSWER}},
+            },
+            "200": {"description": "The answer that the vendor's handshake wants"},
+            "400": _problem("The body is cut short or packed wrongly"),
+            "401": _problem("The signature or token does not hold"),
+            "404": _problem("There is no such source"),
+            **_REFUSALS,
+            **_LIMITED,
+        },
+    }
+
+
 PATHS: Final[dict[str, Any]] = {
     "/v1/events": {
         "post": {
@@ -159,24 +181,9 @@ PATHS: Final[dict[str, Any]] = {
     },
     "/v1/webhooks/{source}": {
         "parameters": [_SOURCE],
-        "post": {
-            "operationId": "deliver_webhook",
-            "tags": ["deliveries"],
-            "summary": "A delivery of a configured source",
-            "description": "Verified on its raw bytes by the source's vendor; PUT and PATCH are taken alike.",
-            "requestBody": {"required": True, "content": {"*/*": {"schema": {}}}},
-            "responses": {
-                "202": {
-                    "description": "Durable; what was not understood is listed under /v1/rejected",
-                    "content": {"application/json": {"schema": _WEBHOOK_ANSWER}},
-                },
-                "200": {"description": "The answer that the vendor's handshake wants"},
-                "401": _problem("The signature or token does not hold"),
-                "404": _problem("There is no such source"),
-                **_REFUSALS,
-                **_LIMITED,
-            },
-        },
+        "post": _delivery("deliver_webhook"),
+        "put": _delivery("deliver_webhook_by_put"),
+        "patch": _delivery("deliver_webhook_by_patch"),
         "get": _greeting("try_webhook", "For vendors that try the address first"),
         "head": _greeting("probe_webhook", "For vendors that try the address first"),
         "options": _greeting("webhook_abuse_protection", "CloudEvents' abuse-protection handshake"),

@@ -20,6 +20,7 @@ _CLOSED: Final[Mapping[str, tuple[str, ...]]] = {
     "initiative": get_args(v.Initiative),
 }
 _OPEN: Final = ("account", "touchpoint", "region", "language", "persona", "area")
+DEFAULTS: Final = tuple(sorted((*_CLOSED, *_OPEN)))
 CUSTOMERS_ARE: Final = ("organisation", "person")
 _NUMBERS: Final[Mapping[str, tuple[float, float]]] = {"rate_per_s": (0.1, 1e6), "burst": (1, 1e9)}
 """How much the source may send: deliveries a second in the long run, and at once."""
@@ -71,7 +72,7 @@ def default_reasons(defaults: Mapping[str, str]) -> list[Reason]:
                 words = ", ".join(_CLOSED[name])
                 reasons.append(Reason("bad_field", f"/defaults/{name}", f"must be one of {words}"))
         elif name not in _OPEN:
-            known = ", ".join(sorted((*_CLOSED, *_OPEN)))
+            known = ", ".join(DEFAULTS)
             reasons.append(Reason("bad_field", "/defaults", f"knows {known} and nothing else"))
         elif not 1 <= len(value) <= 320:
             reasons.append(Reason("bad_field", f"/defaults/{name}", "must be 1 to 320 characters"))
