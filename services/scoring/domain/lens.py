@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from services.scoring.domain.decay import prior, scale
 from services.scoring.domain.model import Model
-from services.scoring.domain.numbers import MICRO, NANO
+from services.scoring.domain.numbers import MICRO, NANO, rdiv
 from services.scoring.domain.policy import HEALTH, RELATIONSHIP, Policy
 from services.scoring.domain.state import INDEX, Grid
 from services.scoring.domain.types import Signal
@@ -29,6 +29,7 @@ class Weighed(NamedTuple):
     """
 
     signal: Signal
+    name: str
     cell: int
     weight: int
     theta: int
@@ -52,6 +53,13 @@ class Lens:
         self.k_fast = prior(reading.kappa, now, evidence.fast_h)
         self.k_relationship = prior(reading.kappa, now, evidence.relationship_h)
         self.health, self.health_usage = _weighed_of(policy, model)
+        self.relationship_baseline, self.risk_baseline = _baselines(policy, model)
+
+
+def _baselines(policy: Policy, model: Model) -> tuple[int, int]:
+    """Of relationship in points, of risk in log-odds, both in 10⁻⁹."""
+    relationship = policy.reading.relationship
+    return rdiv(sum(relationship.weights.values()) * relationship.m0, 10), model.intercept * 1000
 
 
 def lens(policy: Policy, model: Model, now: Micros) -> Lens:
@@ -100,6 +108,7 @@ def _weigh(policy: Policy, model: Model, usage: bool) -> tuple[Weighed, ...]:
     return tuple(
         Weighed(
             signal,
+            signal.value,
             INDEX[signal],
             weight,
             theta := model.theta.get(signal, 0),

@@ -95,7 +95,7 @@ def health_parts(found: list[Mean], lens: Lens) -> list[Part]:
     m0, parts = lens.policy.reading.m0, []
     for one, good, bad, whole, _, coverage in found:
         points = health_points(one.weight, m0, good, bad, whole)
-        parts.append(Part(one.signal.value, Shape.LINEAR, points, coverage, one.signal, weight=one.weight))
+        parts.append(Part(one.name, Shape.LINEAR, points, coverage, one.signal, weight=one.weight))
     return parts
 
 
@@ -179,7 +179,7 @@ def risk_parts(found: list[Mean], totals: Totals, lens: Lens) -> list[Part]:
     for one, good, bad, _, above, coverage in found:
         gain = -log_share(one.theta, good, k, m0) if good else 0
         loss = log_share(one.theta, bad, k, MICRO - m0) if bad else 0
-        parts.append(Part(one.signal.value, Shape.SHARES, gain + loss, coverage, one.signal, gain, loss))
+        parts.append(Part(one.name, Shape.SHARES, gain + loss, coverage, one.signal, gain, loss))
         fast_good, fast_bad = fast_sums(one.cell, totals, lens)
         fast = mean(m0, fast_good, fast_bad, fast_good + fast_bad + lens.k_fast)
         trend += trend_points(theta_trend, one.weight, above, fast)
@@ -201,8 +201,10 @@ def _intent(totals: Totals, lens: Lens) -> list[Part]:
 
 
 def _floor(totals: Totals, lens: Lens, others: Nano) -> list[Part]:
+    if not totals.stated:
+        return []
     lift = logit(lens.policy.reading.risk.cancel_floor * 1000) - lens.model.intercept * 1000 - others
-    if not totals.stated or lift <= 0:
+    if lift <= 0:
         return []
     return [Part("stated", Shape.STATED, lift, NANO, Signal.INTENT, loss=lift)]
 

@@ -166,15 +166,14 @@ def read(whole: Summed) -> Scores:
 def sums_of(totals: Totals, view: Lens) -> Sums:
     """All parts of all three scores."""
     reading = view.policy.reading
-    relationship = reading.relationship
     found = means(totals, view)
     return Sums(
         health_parts(found, view),
         relationship_parts(totals, view),
         risk_parts(found, totals, view),
         rdiv(sum([one.weight for one in signals(totals, view)]) * reading.m0, 10**7),
-        rdiv(sum(relationship.weights.values()) * relationship.m0, 10),
-        view.model.intercept * 1000,
+        view.relationship_baseline,
+        view.risk_baseline,
         found,
     )
 
