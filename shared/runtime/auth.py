@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -10,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from fastapi import Security
@@ -29,6 +30,10 @@ CACHE_S: Final = 5.0
 STALE_S: Final = 300.0
 """A key seen within this time is believed while the database is away."""
 CACHE_SIZE: Final = 1024
+MISSES: Final = 2
+"""Whoever tries keys never holds more than this many database connections."""
+
+T = TypeVar("T")
 
 
 class Scope(StrEnum):
@@ -68,7 +73,9 @@ class ApiKeys:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._cache: OrderedDict[bytes, tuple[float, Principal | None]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
+        self._unknown: OrderedDict[bytes, float] = OrderedDict()
+        self._misses = asyncio.Semaphore(MISSES)
 
     async def create(self, name: str, scopes: Iterable[Scope]) -> str:
         """A new key in plain text: the only time it is seen."""
@@ -90,7 +97,8 @@ class ApiKeys:
                 name,
                 [scope.value for scope in listed],
             )
-        self._cache.clear()
+        self._known.clear()
+        self._unknown.clear()
 
     async def list(self) -> list[KeyInfo]:
         async with driver(self._engine) as connection:
@@ -110,7 +118,8 @@ class ApiKeys:
                 " RETURNING id",
                 key_id,
             )
-        self._cache.clear()
+        self._known.clear()
+        self._unknown.clear()
         return found is not None
 
     async def authenticate(self, header: str | None) -> Principal:
@@ -127,20 +136,31 @@ class ApiKeys:
 
     async def _look_up(self, digest: bytes) -> Principal | None:
         now = time.monotonic()
-        seen, principal = self._cache.get(digest, (float("-inf"), None))
+        seen, principal = self._known.get(digest, (float("-inf"), None))
         if now - seen < CACHE_S:
             return principal
+        if principal is None and now - self._unknown.get(digest, float("-inf")) < CACHE_S:
+            return None
         try:
-            principal = await self._read(digest)
+            if principal is not None:
+                principal = await self._read(digest)
+            else:
+                async with self._misses:
+                    principal = await self._read(digest)
         except Exception as error:
             if principal is not None and now - seen < STALE_S and is_unavailable(error):
                 return principal
             raise
-        self._cache[digest] = (now, principal)
-        self._cache.move_to_end(digest)
-        while len(self._cache) > CACHE_SIZE:
-            self._cache.popitem(last=False)
+        self._remember(digest, now, principal)
         return principal
+
+    def _remember(self, digest: bytes, now: float, principal: Principal | None) -> None:
+        """Apart, so that whoever tries keys pushes none of the known ones out."""
+        if principal is None:
+            self._known.pop(digest, None)
+            _keep(self._unknown, digest, now)
+        else:
+            _keep(self._known, digest, (now, principal))
 
     async def _read(self, digest: bytes) -> Principal | None:
         async with driver(self._engine) as connection:
@@ -152,6 +172,13 @@ class ApiKeys:
         if row is None or not hmac.compare_digest(row["digest"], digest):
             return None
         return Principal(row["id"], row["name"], frozenset(map(Scope, row["scopes"])))
+
+
+def _keep(cache: OrderedDict[bytes, T], digest: bytes, value: T) -> None:
+    cache[digest] = value
+    cache.move_to_end(digest)
+    while len(cache) > CACHE_SIZE:
+        cache.popitem(last=False)
 
 
 def _digest(plain: str) -> bytes:
