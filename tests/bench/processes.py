@@ -71,3 +71,15 @@ def check_alive(pid: int) -> None:
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
         raise RuntimeError(f"pid {pid} ended; see build/bench-*.log")
+
+
+def rss_mb(pid: int) -> float:
+    """Memory that the process holds, in MB; what it shares with others counts in part."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+
+
+def family_of(pid: int) -> list[int]:
+    """A process and all below it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in family_of(int(child)))]

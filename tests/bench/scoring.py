@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,15 +19,17 @@ from typing import Any
 import asyncpg
 
 from shared.bus.topics import FEEDBACK, SCORES
-from tests.bench.processes import check_alive, cpu_s, running, tree_cpu_s
+from tests.bench.processes import check_alive, cpu_s, rss_mb, running, tree_cpu_s
+from tests.bench.rebuilding import Rebuilt, rebuild, rebuild_rows
 from tests.bench.report import Row, Side, paired, row
-from tests.bench.traffic import traffic
+from tests.bench.traffic import Traffic, traffic
 from tests.bench.world import World, ends, last_records, place_group, publish
 from tests.e2e.loop import free_ports
 
 FAMILY = "scoring"
-KNOWN = "known"
+KNOWN, ROUND = "known", "round"
 CUSTOMERS = int(os.environ.get("BENCH_CUSTOMERS", "4000"))
+PATIENCE_S = 180.0
 _DONE = """
 SELECT (SELECT coalesce(sum(next_offset), 0) FROM scoring.progress WHERE topic = 'cx.feedback.v1'),
   EXISTS (SELECT FROM scoring.outbox)
@@ -56,16 +59,6 @@ FIELD = (
 
 
 @dataclass(frozen=True)
-class Stage:
-    """The topic from `start` on is the stream; the database `KNOWN` is as it was before it."""
-
-    world: World
-    start: dict[int, int]
-    stream: int
-    message: Path
-
-
-@dataclass(frozen=True)
 class Pass:
     """One contender over the stream: events per second, and µs of CPU per event by who used it."""
 
@@ -73,23 +66,46 @@ class Pass:
     cpu_us: float
     database_us: float
     broker_us: float
+    memory_mb: float
 
 
-def prepared(world: World, customers: int) -> Stage:
-    """Everybody's story so far is folded by scoring itself, once."""
-    found = traffic(customers)
+@dataclass(frozen=True)
+class Stage:
+    """The topic from `start` on is the stream; the database `KNOWN` is as it was before it."""
+
+    world: World
+    start: dict[int, int]
+    stream: int
+    message: Path
+    scores: dict[int, int]
+    """How far the topic of scores was when all that is known had been told."""
+    live: Pass
+    """scoring itself over what everybody's story began with."""
+
+
+def prepared(world: World, told: Callable[[str], None]) -> Stage:
+    """Everybody's story so far, folded by scoring itself, once per run; then the stream in the topic."""
+    if FAMILY not in world.kept:
+        told("everybody's story so far")
+        world.kept[FAMILY] = _prepare(world, traffic(CUSTOMERS))
+    stage: Stage = world.kept[FAMILY]
+    return stage
+
+
+def _prepare(world: World, found: Traffic) -> Stage:
     world.fresh_database(KNOWN)
-    before = sum(ends(world, FEEDBACK).values())
     publish(world, found.known)
-    with _scoring(world, KNOWN, "bench-known"):
-        until_done(world, KNOWN, before + len(found.known))
+    count = len(found.known)
+    with _scoring(world, KNOWN, "bench-known") as pid:
+        live = world.sql(_watch(world, pid, (count // 10, count), True), KNOWN)
+    scores = ends(world, SCORES)
     world.sql(_settle, KNOWN)
     start = ends(world, FEEDBACK)
     message = world.folder / "message"
     told = sorted(last_records(world, SCORES, 400), key=len)
     message.write_bytes(told[len(told) // 2])
     publish(world, found.stream)
-    return Stage(world, start, len(found.stream), message)
+    return Stage(world, start, len(found.stream), message, scores, live)
 
 
 async def _settle(connection: asyncpg.Connection[Any]) -> None:
@@ -99,7 +115,7 @@ async def _settle(connection: asyncpg.Connection[Any]) -> None:
     await connection.execute("VACUUM ANALYZE")
 
 
-def _scoring(world: World, database: str, group: str) -> Any:  # noqa: ANN401
+def _scoring(world: World, database: str, group: str) -> AbstractContextManager[int]:
     (port,) = free_ports(1)
     env = world.env(database, CXLOOP_PORT=str(port), CXLOOP_CONSUMER_GROUP=group)
     return running("services.scoring", env=env)
@@ -112,39 +128,32 @@ async def _progress(connection: asyncpg.Connection[Any]) -> tuple[int, bool]:
     return int(found[0]), bool(found[1])
 
 
-def until_done(world: World, database: str, target: int, deadline_s: float = 300) -> None:
-    """Until the offsets add up to `target` and nothing waits in the outbox."""
-
-    async def wait(connection: asyncpg.Connection[Any]) -> None:
-        until = time.monotonic() + deadline_s
-        while time.monotonic() < until:
-            done, waiting = await _progress(connection)
-            if done >= target and not waiting:
-                return
-            await asyncio.sleep(0.1)
-        raise TimeoutError(f"only {done} of {target} events after {deadline_s} s")
-
-    world.sql(wait, database)
-
-
-def once(stage: Stage, contender: Contender, number: int) -> Pass:
-    """One pass on a fresh copy of the database."""
-    world, name = stage.world, f"round_{number}"
-    group = f"bench-{contender.name}-{number}-{time.time_ns()}".replace(" ", "")
-    world.fresh_database(name, KNOWN)
-    place_group(world, group, FEEDBACK, stage.start)
-    (port,) = free_ports(1)
+def once(stage: Stage, contender: Contender, name: str, template: str | None = KNOWN) -> Pass:
+    """One pass over what the database `name` has not seen: a fresh copy of `template`, or as it is."""
+    world = stage.world
+    group = f"bench-{time.time_ns()}"
+    if template is not None:
+        world.fresh_database(name, template)
+    start = world.sql(_standing, name)
+    place_group(world, group, FEEDBACK, start)
     env = world.env(
         name,
-        CXLOOP_PORT=str(port),
+        CXLOOP_PORT=str(free_ports(1)[0]),
         CXLOOP_CONSUMER_GROUP=group,
         BENCH_GROUP=group,
         BENCH_MESSAGE=str(stage.message),
     )
-    first = sum(stage.start.values())
-    count = int(stage.stream * contender.share)
+    first = sum(start.values())
+    count = int((sum(stage.start.values()) + stage.stream - first) * contender.share)
     with running(contender.module, *contender.words, env=env) as pid:
         return world.sql(_watch(world, pid, (first + count // 10, first + count), whole(contender)), name)
+
+
+async def _standing(connection: asyncpg.Connection[Any]) -> dict[int, int]:
+    rows = await connection.fetch(
+        "SELECT partition, next_offset FROM scoring.progress WHERE topic = $1", FEEDBACK
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def whole(contender: Contender) -> bool:
@@ -154,7 +163,7 @@ def whole(contender: Contender) -> bool:
 def _watch(world: World, pid: int, span: tuple[int, int], to_the_end: bool) -> Watch:
     async def watch(connection: asyncpg.Connection[Any]) -> Pass:
         begun: tuple[float, int, tuple[float, ...]] | None = None
-        until = time.monotonic() + 120
+        until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             check_alive(pid)
             done, waiting = await _progress(connection)
@@ -163,8 +172,11 @@ def _watch(world: World, pid: int, span: tuple[int, int], to_the_end: bool) -> W
                 begun = now
             elif begun and done >= span[1] and not (to_the_end and waiting):
                 events = int(done - begun[1])
-                used = [(b - a) / events * 1e6 for a, b in zip(begun[2], now[2], strict=True)]
-                return Pass(events / (now[0] - begun[0]), *used)
+                own, database, broker = (
+                    (b - a) / events * 1e6 for a, b in zip(begun[2], now[2], strict=True)
+                )
+                rate = events / (now[0] - begun[0])
+                return Pass(rate, own, database, broker, rss_mb(pid))
             await asyncio.sleep(0.02)
         raise TimeoutError(f"pid {pid} stands at {done} of {span[1]}; see build/bench-*.log")
 
@@ -175,18 +187,20 @@ def _cpu(world: World, pid: int) -> tuple[float, ...]:
     return cpu_s(pid), tree_cpu_s(world.postgres.pid), cpu_s(world.kafka.pid)
 
 
-def measure(
-    world: World, rounds: int, told: Callable[[str], None], customers: int = CUSTOMERS
-) -> Iterator[Row | Side]:
-    """Everybody once per round, the order reversed between rounds."""
-    told("everybody's story so far")
-    stage = prepared(world, customers)
+def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[Row | Side]:
+    """Everybody once per round, the order reversed between rounds; after each pass of ours a rebuild."""
+    stage = prepared(world, told)
     passes: dict[str, list[Pass]] = {one.name: [] for one in FIELD}
+    rebuilds: list[Rebuilt] = []
     for number in range(rounds):
         for contender in FIELD if number % 2 == 0 else FIELD[::-1]:
             told(f"round {number + 1} of {rounds}, {contender.name}")
-            passes[contender.name].append(once(stage, contender, number))
+            passes[contender.name].append(once(stage, contender, ROUND))
+            if contender is OURS:
+                told(f"round {number + 1} of {rounds}, rebuild")
+                rebuilds.append(rebuild(world, ROUND))
     yield from _rows(passes)
+    yield from rebuild_rows(rebuilds, [one.rate for one in passes[OURS.name]])
 
 
 def _rows(passes: Mapping[str, list[Pass]]) -> Iterator[Row | Side]:

@@ -6,7 +6,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -31,6 +31,8 @@ class World:
     folder: Path
     postgres: Postgres
     kafka: Kafka
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What one family prepared and others use, too."""
 
     def url(self, database: str = "postgres") -> str:
         parts = urlsplit(self.postgres.database_url)
@@ -86,6 +88,21 @@ def opened(folder: Path) -> Iterator[World]:
     finally:
         kafka.close()
         postgres.stop()
+
+
+def begin_here(world: World, database: str, group: str, *topics: str) -> None:
+    """Services on `database` take what comes from now on, and nothing that is in the topics already."""
+    for topic in topics:
+        offsets = ends(world, topic)
+        place_group(world, group, topic, offsets)
+        if topic == FEEDBACK:
+            rows = [(topic, partition, offset) for partition, offset in offsets.items()]
+
+            async def write(connection: asyncpg.Connection[Any], rows: list[Any] = rows) -> None:
+                await connection.execute("DELETE FROM scoring.progress")
+                await connection.copy_records_to_table("progress", records=rows, schema_name="scoring")
+
+            world.sql(write, database)
 
 
 def publish(world: World, events: Sequence[Event]) -> None:

@@ -20,6 +20,8 @@ import msgspec
 from shared.bus.topics import FEEDBACK
 from shared.events.ids import leaf_id
 
+NEWS_BYTES = 600
+"""About what scoring notes per customer and batch for the account that the customer belongs to."""
 Conn: TypeAlias = "asyncpg.Connection[Any]"
 Row = tuple[Any, ...]
 
@@ -62,6 +64,9 @@ ON CONFLICT (id) DO UPDATE SET identifiers = excluded.identifiers, scored_at = e
 _OUTBOX = """
 INSERT INTO scoring.outbox (lane, topic, key, body)
 SELECT 0, 'cx.scores.v1', key, $2 FROM unnest($1::bytea[]) AS new(key) RETURNING id, key
+"""
+_ROLL_UP = """
+INSERT INTO scoring.dirty_account (account, person, news) SELECT id, id, $2 FROM unnest($1::uuid[]) AS new(id)
 """
 _TOLD = "DELETE FROM scoring.outbox WHERE lane = 0 AND id = ANY($1::bigint[])"
 _PROGRESS = """
@@ -179,6 +184,7 @@ async def _write(conn: Conn, rows: Sequence[Seen], like: Sample) -> list[tuple[i
     people = {r.leaf: (r.identifiers[0], micros(r.recorded)) for r in rows if r.leaf}
     at = [one[1] for one in people.values()]
     await conn.execute(_CUSTOMER, list(people), [one[0] for one in people.values()], at, at, *like.customer)
+    await conn.execute(_ROLL_UP, list(people), like.message[:NEWS_BYTES])
     keys = [leaf.encode() for leaf in people]
     return [(row[0], row[1]) for row in await conn.fetch(_OUTBOX, keys, like.message)]
 

@@ -1,0 +1,70 @@
+"""`cxloop up` in an empty folder: start to first score, memory of everything, second start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.bench.processes import ROOT, family_of, rss_mb
+from tests.bench.report import Row, Side, row
+from tests.bench.world import World
+from tests.e2e.loop import Loop, ago, free_ports
+
+FAMILY = "embedded"
+ROUNDS = 2
+
+
+def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[Row | Side]:
+    """Packages and jars are installed already; the folder is new in each round."""
+    first: list[float] = []
+    second: list[float] = []
+    memory: list[float] = []
+    for number in range(min(rounds, ROUNDS)):
+        folder = world.folder / f"embedded-{number}"
+        for found in (first, second):
+            told(f"round {number + 1}, {'first' if found is first else 'second'} start")
+            began = time.monotonic()
+            with _up(folder) as (loop, pid):
+                event = loop.event(
+                    "survey.answered", ["user:bench"], {"metric": "nps", "score": 9}, ago(minutes=1)
+                )
+                loop.applied(event)
+                loop.score(loop.customer("user:bench"))
+                found.append(time.monotonic() - began)
+                if found is first:
+                    memory.append(sum(map(rss_mb, family_of(pid))))
+    yield row(FAMILY, "first start to first score", first, 15, "lower", unit="s")
+    yield row(FAMILY, "second start to first score", second, 6, "lower", unit="s")
+    yield row(FAMILY, "memory of everything, Java included", memory, 700, "lower", unit="MB")
+
+
+@contextmanager
+def _up(folder: Path) -> Iterator[tuple[Loop, int]]:
+    words = ["up", "--json", "--no-demo", "--data-dir", str(folder), "--port-base", str(free_ports(4)[0])]
+    kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS")}
+    with (ROOT / "build" / "bench-up.log").open("wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "services.cli", *words],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=ROOT,
+            env=kept,
+            text=True,
+        )
+        assert child.stdout is not None
+        try:
+            ready = json.loads(child.stdout.readline())
+            loop = Loop(**{k: v for k, v in ready.items() if k not in ("event", "console")})
+            yield loop, child.pid
+            loop.close()
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.wait(30)
+            child.stdout.close()

@@ -1,0 +1,151 @@
+"""Sends deliveries at a pace and notes when what they cause can be read, was told, and woke somebody."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer
+
+from shared.bus.topics import FEEDBACK, SCORES
+from shared.events import scores
+from tests.bench.load import http_request
+from tests.bench.posts import Delivery
+from tests.bench.wire import Wire
+
+CONNECTIONS = 64
+LOOKED_AT = 10
+"""Of one delivery in so many it is looked at over HTTP when it can be read: more would be load itself."""
+LOOK_S = 0.004
+READS_PER_S = 20
+SETTLE_S = 10.0
+_DONE = "SELECT coalesce(sum(next_offset), 0) FROM scoring.progress WHERE topic = $1"
+
+
+@dataclass
+class Paced:
+    """Seconds, one figure per delivery (or read)."""
+
+    readable: list[float] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
+    alerted: list[float] = field(default_factory=list)
+    read: list[float] = field(default_factory=list)
+
+
+class Pacer:
+    """Loads one running loop."""
+
+    def __init__(self, database: str, kafka: str, ingest: int, scoring: int, receiver: int) -> None:
+        self._database, self._kafka = database, kafka
+        self._ports = ingest, scoring, receiver
+        self._sent: dict[str, float] = {}
+        self._mailed: dict[str, float] = {}
+
+    async def burst(self, feed: Iterator[Delivery], count: int) -> float:
+        """Deliveries per second of the whole loop when it gets them as fast as it takes them."""
+        ingest, todo = Wire(self._ports[0], CONNECTIONS), [next(feed) for _ in range(count)]
+        conn = await asyncpg.connect(self._database)
+        before, began = await conn.fetchval(_DONE, FEEDBACK), time.perf_counter()
+        answers = await asyncio.gather(*(ingest.ask(one.request) for one in todo))
+        accepted = sum(len(_ids(status, body)) for status, body in answers)
+        while await conn.fetchval(_DONE, FEEDBACK) < before + accepted:
+            await asyncio.sleep(0.02)
+        took = time.perf_counter() - began
+        await conn.close()
+        await ingest.close()
+        await asyncio.sleep(SETTLE_S / 2)
+        return count / took
+
+    async def steady(
+        self, feed: Iterator[Delivery], rate: float, seconds: float, reads: Sequence[bytes], key: str
+    ) -> Paced:
+        """Deliveries at random moments, `rate` per second on the average, and reads of scores beside them."""
+        paced, random_ = Paced(), random.Random(4)
+        ingest, scoring = Wire(self._ports[0], CONNECTIONS), Wire(self._ports[1], CONNECTIONS)
+        listener = asyncio.create_task(self._listen(paced))
+        reader = asyncio.create_task(_read(scoring, reads, paced, random_))
+        await asyncio.sleep(1)
+        tasks: list[asyncio.Task[None]] = []
+        at = time.perf_counter()
+        until = at + seconds
+        while at < until:
+            one = next(feed)
+            await asyncio.sleep(max(0.0, at - time.perf_counter()))
+            looked_at = len(tasks) % LOOKED_AT == 0
+            tasks.append(asyncio.create_task(self._deliver(ingest, scoring, one, paced, looked_at, key)))
+            at += random_.expovariate(rate)
+        await asyncio.gather(*tasks)
+        reader.cancel()
+        await asyncio.sleep(SETTLE_S)
+        listener.cancel()
+        await asyncio.wait({reader, listener})
+        await self._alerts(paced)
+        missing = len(self._sent) - len(paced.told)
+        if missing:
+            raise RuntimeError(f"{missing} of {len(self._sent)} events were not told of")
+        for wire in (ingest, scoring):
+            await wire.close()
+        return paced
+
+    async def _deliver(
+        self, ingest: Wire, scoring: Wire, one: Delivery, paced: Paced, looked_at: bool, key: str
+    ) -> None:
+        began = time.time()
+        (event,) = _ids(*await ingest.ask(one.request))
+        self._sent[event] = began
+        if one.email is not None:
+            self._mailed[one.email] = began
+        if looked_at:
+            headers = {"authorization": f"Bearer {key}"}
+            look = http_request(f"/v1/events/{event}", headers, method="GET")
+            while (await scoring.ask(look))[0] != 200:
+                await asyncio.sleep(LOOK_S)
+            paced.readable.append(time.time() - began)
+
+    async def _listen(self, paced: Paced) -> None:
+        consumer = AIOKafkaConsumer(SCORES, bootstrap_servers=self._kafka, auto_offset_reset="latest")
+        async with consumer:
+            early: dict[str, float] = {}
+            waited: set[str] = set()
+            while True:
+                fetched: dict[Any, list[Any]] = await consumer.getmany(timeout_ms=50)
+                now = time.time()
+                for record in (record for records in fetched.values() for record in records):
+                    change = scores.decode(record.value)
+                    early |= {e.id: now for e in change.events if e.id not in waited and e.id not in early}
+                for event in early.keys() & self._sent.keys():
+                    paced.told.append(early.pop(event) - self._sent[event])
+                    waited.add(event)
+
+    async def _alerts(self, paced: Paced) -> None:
+        receiver = Wire(self._ports[2], 1)
+        _, body = await receiver.ask(http_request("/seen", {}, method="GET"))
+        await receiver.close()
+        seen: dict[str, float] = json.loads(body)
+        missing = [email for email in self._mailed if email not in seen]
+        if missing:
+            raise RuntimeError(f"{len(missing)} of {len(self._mailed)} alerts are not on the wire")
+        paced.alerted += [seen[email] - at for email, at in self._mailed.items()]
+
+
+def _ids(status: int, body: bytes) -> list[str]:
+    if status != 202:
+        raise RuntimeError(f"ingest answered {status}: {body[:300]!r}")
+    ids: list[str] = json.loads(body)["ids"]
+    return ids
+
+
+async def _read(scoring: Wire, reads: Sequence[bytes], paced: Paced, random_: random.Random) -> None:
+    while True:
+        began = time.perf_counter()
+        status, body = await scoring.ask(random_.choice(reads))
+        if status != 200:
+            raise RuntimeError(f"a score read was answered {status}: {body[:300]!r}")
+        paced.read.append(time.perf_counter() - began)
+        await asyncio.sleep(random_.expovariate(READS_PER_S))
