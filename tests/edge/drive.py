@@ -206,10 +206,12 @@ def _answer(name: str) -> dict[str, Any]:
 
 
 def _apps(names: list[str]) -> dict[str, FastAPI]:
-    """With deadlines so long that a busy machine is no 503."""
+    """With deadlines so long that a busy machine is no 503, and a rate so high that a long run is no 429."""
     given: dict[str, Any] = {"secret_key": b64encode(bytes(range(32))).decode()}
     made = {
-        "ingest": lambda: ingest_app(IngestSettings.load(send_deadline_s=20, spool_deadline_s=20, **given)),
+        "ingest": lambda: ingest_app(
+            IngestSettings.load(send_deadline_s=20, spool_deadline_s=20, source_rate_per_s=1e6, **given)
+        ),
         "scoring": lambda: scoring_app(ScoringSettings.load(**given)),
         "alerts": lambda: alerts_app(AlertsSettings.load(**given)),
     }
