@@ -115,7 +115,11 @@ def _parts(settings: Settings) -> _Parts:
         dispatcher=dispatcher,
         timers=Timers(engine, writer, settings.delivery_days),
         loop=ConsumerLoop(
-            settings.kafka_bootstrap_servers, settings.consumer_group, [SCORES], consumer.handle
+            settings.kafka_bootstrap_servers,
+            settings.consumer_group,
+            [SCORES],
+            consumer.handle,
+            progress=consumer.progress,
         ),
         state=State(engine, box, writer, guard),
     )

@@ -13,6 +13,7 @@ from services.alerts.domain.lifecycle import Told
 from services.alerts.domain.view import micros
 from services.alerts.store import memory, progress
 from services.alerts.writing import Writer, clock
+from shared.bus.batches import Partition
 from shared.bus.consumer import Batch, Record, SeekTo
 from shared.db.engine import driver
 from shared.events import scores
@@ -79,6 +80,11 @@ class ScoreConsumer:
                 raise
             log.error("batch cannot be applied", records=len(batch.records), exc_info=error)
             await self._bisect(batch, error)  # 3
+
+    async def progress(self, partitions: list[Partition]) -> dict[Partition, int]:
+        """How far the database is, for the loop to compare."""
+        async with driver(self._engine) as connection:
+            return await progress.read(connection, partitions)
 
     async def _bisect(self, batch: Batch, error: Exception) -> None:
         records = batch.records

@@ -77,6 +77,7 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
         [FEEDBACK],
         folder.handle,
         max_records=settings.batch_records,
+        progress=folder.progress,
     )
     tasks.start("relay", relay.run())
     accounts = Accounts(pool, engine, relay.wake)

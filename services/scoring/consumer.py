@@ -4,7 +4,7 @@ Commit protocol. `progress` in the database is the truth about offsets, Kafka's 
 1. A batch comes with the first offset of each partition.
 2. Where it begins beyond `progress`, the database is older than Kafka believes (a failover, a restore):
    nothing is done, and the loop steps back to `progress` (never before the log's beginning), in all of its
-   partitions, for a quiet one shows no gap of its own.
+   partitions, for a quiet one shows no gap of its own. Where nothing comes at all the loop asks by itself.
 3. Else it is folded in; each transaction writes `progress` with what it folded.
 4. Only then does the loop commit to Kafka. A crash between 3 and 4 repeats the batch, and claims make the
    repetition harmless.
@@ -62,6 +62,11 @@ class Folder:
                 raise
         self._told()
         self._measure(batch, dict(tally))
+
+    async def progress(self, partitions: list[progress.Partition]) -> dict[progress.Partition, int]:
+        """How far the database is, for the loop to compare."""
+        async with driver(self._engine) as conn:
+            return await progress.read(conn, partitions)
 
     def _measure(self, batch: Batch, tally: dict[str, int]) -> None:
         measures.BATCH.observe(len(batch.records))

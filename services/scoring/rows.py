@@ -26,7 +26,8 @@ def customer_row(
     identifiers: list[str],
     account: str | None,
 ) -> CustomerRow:
-    """The version rises with every row; `scores` are those of the next message, to be told from."""
+    """The version rises with every row, also over a database that was set back to a backup: it is the time of
+    the row where that is more. `scores` are those of the next message, to be told from."""
     latest = view.attributes.latest()
     scores = view.scores
     value = whole(latest, "value")
@@ -37,7 +38,7 @@ def customer_row(
         attributes=view.attributes.pack(),
         live=sorted(episode_id(one.episode.key) for one in view.live),
         scores=msgspec.json.encode(scores.published()),
-        version=(held.version if held else 0) + 1,
+        version=max((held.version if held else 0) + 1, view.now),
         generation=engine.generation,
         scored_at=view.now,
         next_at=soon(view),

@@ -13,7 +13,8 @@ Whatever goes wrong between 1 and 5 ends in "poll again", and repeats records ra
  c. ownership was lost to a rebalance: the batch is dropped, its new owner has it;
  d. the commit does not get through: the next one says the same and more;
  e. cancelled: neither commits nor steps back;
- f. the client is broken for good, or stands still: ConsumerLost, the process leaves.
+ f. the client is broken for good, or stands still: ConsumerLost, the process leaves;
+ g. the database was set back and nothing comes that would show a gap: it is asked every few seconds.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ POLL_MS: Final = 250
 POLL_GRACE_S: Final = 30.0
 START_S: Final = 30.0
 COMMIT_S: Final = 5.0
+ASK_EVERY_S: Final = 5.0
 
 _records = counter("consumed_records", "Records whose effects are committed.", ("group", "topic"))
 _batches = counter("consumed_batches", "Batches by what became of them.", ("group", "outcome"))
@@ -50,6 +52,8 @@ _seconds = histogram("consumed_batch_seconds", "Time to handle a batch.", ("grou
 _partitions = gauge("consumer_partitions", "Partitions this process owns.", ("group",))
 
 Handle = Callable[[Batch], Awaitable[None]]
+Progress = Callable[[list[Partition]], Awaitable[Mapping[Partition, int]]]
+"""Next offset of partitions by the database; one never seen is absent."""
 
 
 class SeekTo(Exception):  # noqa: N818 - an instruction
@@ -73,12 +77,15 @@ class ConsumerLoop:
         max_records: int = MAX_RECORDS,
         max_bytes: int = MAX_BYTES,
         limits: Limits | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._bootstrap = bootstrap
         self._group = group
         self._topics = tuple(topics)
         self._handle = handle
         self._limits = limits or Limits(max_records=max_records, max_bytes=max_bytes)
+        self._progress = progress
+        self._ask_at = 0.0
         self._floors: dict[Partition, int] = {}
         self._failures = 0
         self._watch = Watch(bootstrap, group, self._topics, self._limits.stall_s)
@@ -143,6 +150,7 @@ class ConsumerLoop:
             if placed is not None:
                 _step_back(consumer, chain(batch.records, *waiting), placed)
                 return
+        await self._ask(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
         began = asyncio.get_running_loop().time()
@@ -235,6 +243,27 @@ class ConsumerLoop:
                 log.error("records lost to retention", topic=partition.topic, partition=partition.partition)
             _seek(consumer, partition, max(beginning, targets[partition]))
         return {(partition.topic, partition.partition) for partition in beginnings}
+
+    async def _ask(self, consumer: AIOKafkaConsumer) -> None:
+        """g: everything polled is handled here, so the database stands where we do, or it was set back."""
+        now = asyncio.get_running_loop().time()
+        if self._progress is None or now < self._ask_at:
+            return
+        self._ask_at = now + ASK_EVERY_S
+        ours = consumer.assignment()
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                known = await self._progress([(p.topic, p.partition) for p in ours])
+                stand = {(p.topic, p.partition): await consumer.position(p) for p in ours}
+        except Exception as error:  # noqa: BLE001 - the next batch or the next question meets it again
+            log.warning("cannot ask the database where it is", group=self._group, why=_why(error))
+            return
+        done = {p: max(known.get(p, 0), self._floors.get(p, 0)) for p in stand}
+        behind = {p: offset for p, offset in done.items() if offset < stand[p]}
+        if behind:
+            log.warning("the database was set back, reading again", group=self._group, count=len(behind))
+            self._count("sought")
+            await self._seek(consumer, SeekTo(behind))
 
     def _count(self, outcome: str) -> None:
         _batches.labels(self._group, outcome).inc()

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from tests.e2e.loop import eventually
+from tests.faults import verdict
 from tests.faults.world import World
 
 Act = Callable[[World], object]
@@ -98,6 +99,29 @@ async def take_all(world: World) -> None:
     finally:
         for conn in mine:
             conn.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quiet", [False, True], ids=["under traffic", "with no event after it"])
+def test_set_back_to_a_backup(world: World, quiet: bool) -> None:
+    """What was folded in after the backup is folded in again from Kafka, whether or not anything new comes.
+
+    Lost are what PostgreSQL alone had since the backup: settings (sources, keys, rules), steps on alerts, and
+    what lay in the spool because Kafka was away too. Alerts of that time are told again under other ids.
+    """
+    name = "PostgreSQL set back to a backup" + (", nothing new comes" if quiet else "")
+    with world.row(name, fault_s=(4, 300)) as row:
+        row.told_again = True
+        backup = world.back_up()
+        row.flows()
+        row.hold()
+        if quiet:
+            row.traffic.stop(60)
+            verdict.nothing_unread(world.database_url, world.kafka.bootstrap)
+        world.set_back(backup)
+        row.over()
+        if not quiet:
+            row.flows()
 
 
 @pytest.mark.slow

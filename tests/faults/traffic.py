@@ -77,6 +77,11 @@ class Traffic:
         open_ones = [one for one in self.deliveries if not one.answered_at]
         assert not self._thread.is_alive(), f"{len(open_ones)} deliveries not answered 2xx: {self.refusals}"
 
+    @property
+    def flows(self) -> bool:
+        """Until `stop`."""
+        return self._thread.is_alive()
+
     def cancel(self) -> None:
         """Ends at once, whatever was not answered; for a row that failed."""
         self._enough.set()
@@ -91,8 +96,15 @@ class Traffic:
         return {event: one.step for one in self.deliveries for event in one.ids}
 
     @property
-    def resent(self) -> int:
-        return sum(max(0, one.attempts - 1) for one in self.deliveries)
+    def figures(self) -> dict[str, object]:
+        """For the report: deliveries, event ids answered 2xx, deliveries sent again, refusals by kind."""
+        return {
+            "slowest_202_s": round(self.slowest_s, 2),
+            "sent": len(self.deliveries),
+            "acknowledged": len(self.acknowledged),
+            "resent": sum(max(0, one.attempts - 1) for one in self.deliveries),
+            "refused": self.refusals,
+        }
 
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):

@@ -16,18 +16,22 @@ async def behind(
 
     `floors`: where the log begins; what is older cannot be had again.
     """
+    known = await read(connection, list(firsts))
+    done = {where: known.get(where, 0) for where in firsts}
+    return {
+        where: offset for where, offset in done.items() if max(offset, floors.get(where, 0)) < firsts[where]
+    }
+
+
+async def read(connection: asyncpg.Connection, partitions: Sequence[Partition]) -> dict[Partition, int]:
+    """Next offset per partition; one never seen is absent, and begins at 0."""
     rows = await connection.fetch(
         "SELECT topic, partition, next_offset FROM alerts.progress JOIN unnest($1::text[], $2::int[])"
         " AS r (topic, partition) USING (topic, partition)",
-        [topic for topic, _ in firsts],
-        [partition for _, partition in firsts],
+        [topic for topic, _ in partitions],
+        [partition for _, partition in partitions],
     )
-    found = {}
-    for row in rows:
-        where = (row["topic"], row["partition"])
-        if max(row["next_offset"], floors.get(where, 0)) < firsts[where]:
-            found[where] = row["next_offset"]
-    return found
+    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
 async def advance(connection: asyncpg.Connection, nexts: Mapping[Partition, int]) -> None:

@@ -233,7 +233,10 @@ async def test_a_database_ahead_of_the_batch_s_start_asks_to_seek(service: Servi
     consumer = ScoreConsumer(engine, service.app.state.alerts.writer)
     value = scores.encode(bad(unique("c")))
     try:
-        await consumer.handle(Batch((Record(topic, 0, 4, 0, b"k", value),)))
+        with pytest.raises(SeekTo) as wanted:  # nothing was ever seen of it
+            await consumer.handle(Batch((Record(topic, 0, 4, 0, b"k", value),)))
+        assert wanted.value.offsets == {(topic, 0): 0}
+        await consumer.handle(Batch((Record(topic, 0, 4, 0, b"k", value),), {(topic, 0): 4}))
         gap = Batch((Record(topic, 0, 9, 0, b"k", value),))
         with pytest.raises(SeekTo) as wanted:
             await consumer.handle(gap)

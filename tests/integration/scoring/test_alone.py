@@ -45,7 +45,7 @@ async def waiting(scoring: Room) -> None:
 
 async def test_a_look_at_who_hardly_moved_tells_nobody(scoring: Room) -> None:
     await waiting(scoring)
-    await sent(scoring)
+    [told] = await sent(scoring)
     await ago(scoring, 0)
     async with driver(scoring.pool) as conn:
         assert await sweep(conn, scoring.engine, 10) == 1
@@ -54,7 +54,7 @@ async def test_a_look_at_who_hardly_moved_tells_nobody(scoring: Room) -> None:
     [(version, next_at, now)] = await scoring.query(
         "SELECT version, next_at, scored_at FROM scoring.customer WHERE NOT organisation"
     )
-    assert version == 1 and next_at > now
+    assert version == told.version and next_at > now
 
 
 async def test_time_alone_is_told_with_its_cause(scoring: Room) -> None:
@@ -69,7 +69,7 @@ async def test_time_alone_is_told_with_its_cause(scoring: Room) -> None:
     async with driver(scoring.pool) as conn:
         assert await sweep(conn, scoring.engine, 10) == 1
     [change] = await sent(scoring)
-    assert change.version == before.version + 1 and not change.quiet and not change.events
+    assert change.version > before.version and not change.quiet and not change.events
     assert {cause.cause for cause in change.causes} == {"time"}
     assert change.waits and change.waits[0].broken
     health = sum(cause.points for cause in change.causes if cause.score == "health")

