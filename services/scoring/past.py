@@ -17,8 +17,6 @@ from services.scoring.store.identities import LinkRow, Node
 from services.scoring.store.types import Conn, Stored
 from shared.events.times import Micros
 
-MAX_HOPS = 64
-
 
 class Past(NamedTuple):
     """Every row of the log that may ever have been one customer's; `leaves` are the customer's nodes."""
@@ -93,15 +91,29 @@ async def component(conn: Conn, leaf: str, known_at: Micros | None) -> list[Node
     if known_at is None:
         root = (await identities.roots(conn, [leaf])).get(leaf)
         return await identities.nodes(conn, [root]) if root else []
-    found, frontier = {leaf}, {leaf}
-    for _ in range(MAX_HOPS):
-        touching = [link for link in await identities.links(conn, frontier) if stood(link, known_at)]
-        reached = {end for link in touching for end in (link.a, link.b)}
-        frontier = reached - found
-        if not frontier:
-            break
-        found |= frontier
+    asked: set[str] = set()
+    neighbours: dict[str, set[str]] = {}
+    found = {leaf}
+    while fresh := found - asked:
+        # Whole customers of today at a time: a chain of links may have as many hops as it has names.
+        today = await identities.roots(conn, fresh)
+        around = fresh | {node.id for node in await identities.nodes(conn, set(today.values()))}
+        for link in await identities.links(conn, around - asked):
+            if stood(link, known_at):
+                neighbours.setdefault(link.a, set()).add(link.b)
+                neighbours.setdefault(link.b, set()).add(link.a)
+        asked |= around
+        found = _reached(leaf, neighbours)
     return [node for node in await identities.nodes(conn, found) if node.id in found]
+
+
+def _reached(leaf: str, neighbours: Mapping[str, Collection[str]]) -> set[str]:
+    found, open_ends = {leaf}, [leaf]
+    while open_ends:
+        further = neighbours.get(open_ends.pop(), ())
+        open_ends += [end for end in further if end not in found]
+        found.update(further)
+    return found
 
 
 def stood(link: LinkRow, known_at: Micros) -> bool:
