@@ -1,4 +1,4 @@
-"""Rows of the failure table: services end hard, at any moment and under load, and a supervisor starts them anew."""
+"""Rows of the failure table: services end hard, at any moment and under load, and are started anew."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UP_AT_LEAST = 0.3
 
 @pytest.mark.slow
 def test_killed_at_random_moments(world: World) -> None:
-    """Consumers, drainer, sweeper, accounts, timers, dispatcher and relays die with the process they live in."""
+    """Consumers, drainer, sweeper, timers, dispatcher and relays die with the process they live in."""
     seed = random.randrange(1_000_000)
     sys.stdout.write(f"\nseed of the kills: {seed}\n")
     dice = random.Random(seed)
