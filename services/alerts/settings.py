@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from ipaddress import ip_network
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from shared.runtime.settings import ServiceSettings
+
+_HOST: Final = re.compile(r"[\w.:-]{1,253}\Z")
 
 
 class Settings(ServiceSettings):
@@ -42,6 +46,19 @@ class Settings(ServiceSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allow_targets")
+    @classmethod
+    def _known_targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """A mistyped network or a pattern would be a host name that nobody has."""
+        for part in value:
+            if "/" in part:
+                ip_network(part, strict=False)
+            elif not _HOST.match(part.strip("[]")):
+                raise ValueError(
+                    "networks (10.1.0.0/16), addresses and whole host names, separated by commas"
+                )
         return value
 
     @property

@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from services.cli.reference import TARGET
 from shared.db.engine import create_engine, driver
 from shared.db.migrate import upgrade_shared
 from shared.runtime import audit
@@ -297,6 +298,51 @@ async def test_old_rows_go_and_young_ones_stay(app: FastAPI) -> None:
 )
 def test_only_what_looks_like_an_id_is_repeated(text: str | None, kept: bool) -> None:
     assert storable(text) == (text if kept else None)
+
+
+MANAGED = {
+    "ingest": {
+        "/v1/sources": {"POST"},
+        "/v1/sources/{source_id}": {"PATCH", "DELETE"},
+        "/v1/rejected/{rejected_id}/replay": {"POST"},
+    },
+    "scoring": {},
+    "alerts": {
+        "/v1/alerts/{alert_id}/{verb}": {"POST"},
+        "/v1/councils": {"POST"},
+        "/v1/councils/{council_id}": {"PUT", "DELETE"},
+        "/v1/deliveries/{delivery_id}/redeliver": {"POST"},
+        "/v1/endpoints": {"POST"},
+        "/v1/endpoints/{endpoint_id}": {"PUT", "DELETE"},
+        "/v1/endpoints/{endpoint_id}/rotate": {"POST"},
+        "/v1/endpoints/{endpoint_id}/test": {"POST"},
+        "/v1/rules": {"POST"},
+        "/v1/rules/{rule_id}": {"PUT", "DELETE"},
+    },
+}
+
+
+@pytest.mark.parametrize("service", MANAGED)
+def test_everything_that_manages_something_is_recorded(service: str) -> None:
+    """Of the documents that the services give; what is not here must change nothing, or be data."""
+    document = json.loads((TARGET / f"openapi-{service}.json").read_text("utf-8"))
+    found = {template: set(methods) for _, template, methods in managed(document)}
+    assert found == MANAGED[service]
+    changing = {
+        (method.upper(), template)
+        for template, path in document["paths"].items()
+        for method in path
+        if method in ("post", "put", "patch", "delete") and method.upper() not in found.get(template, set())
+    }
+    data = {(method, "/v1/webhooks/{source}") for method in ("POST", "PUT", "PATCH")}
+    assert (
+        changing
+        == {
+            "ingest": data | {("POST", "/v1/events")},
+            "scoring": {("POST", "/v1/scores")},
+            "alerts": set(),
+        }[service]
+    )
 
 
 def test_what_is_recorded_is_read_from_the_openapi_document() -> None:

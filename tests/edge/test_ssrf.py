@@ -17,6 +17,7 @@ from services.alerts.domain.retry import Outcome, Result
 from services.alerts.sending import webhook
 from services.alerts.sending.guard import Guard, GuardedTransport, Refused, resolve_host
 from services.alerts.sending.targets import host_of
+from services.alerts.settings import Settings
 
 SECRET: Final = "whsec_" + "QUJD" * 8
 
@@ -410,6 +411,36 @@ async def test_a_redirect_is_a_failure_and_not_followed(
 )
 def test_the_list_of_allowed_targets(allow: str, host: str, address: str, allowed: bool) -> None:
     assert Guard([allow]).allows(host, ipaddress.ip_address(address)) is allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("", ()),
+        ("10.1.0.0/16, hooks.internal ,[fd00::1],", ("10.1.0.0/16", "hooks.internal", "[fd00::1]")),
+        ("bücher.internal", ("bücher.internal",)),
+        ("10.1.0.0/33", None),
+        ("10.1.0/16", None),
+        ("hooks.internal/8", None),
+        ("*.internal", None),
+        ("http://hooks.internal", None),
+        ("hooks.internal:80 x", None),
+    ],
+)
+def test_a_list_of_allowed_targets_that_is_none_is_told_at_the_start(
+    text: str, allowed: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXLOOP_ALLOW_TARGETS", text)
+    given = {
+        "database_url": "postgresql://x/x",
+        "kafka_bootstrap_servers": "x:1",
+        "secret_key": "A" * 43 + "=",
+    }
+    if allowed is None:
+        with pytest.raises(ValidationError, match=r"(?i)allow_targets"):
+            Settings.load(**given)
+    else:
+        assert Settings.load(**given).allow_targets == allowed
 
 
 @pytest.mark.parametrize("number", ["2130706433", "0x7f.1", "127.1", "017700000001", "0"])
