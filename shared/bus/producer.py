@@ -13,17 +13,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
-import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
 from shared.bus.client import Life, open_life
-from shared.bus.errors import BusUnavailable, RecordTooLarge, SendFault, classify_send
+from shared.bus.errors import BusUnavailable, RecordTooLarge
+from shared.bus.lanes import Headers, Message, Parcel
 from shared.bus.quiet import quiet_client
 from shared.bus.topics import MAX_REQUEST_BYTES
+from shared.runtime.deadline import Deadline
 from shared.runtime.metrics import counter, gauge
+
+__all__ = ["CAP", "DEADLINE_S", "Headers", "Message", "Producer", "Result"]
 
 log = structlog.get_logger()
 
@@ -39,17 +43,7 @@ _ok, _failed = _sent.labels("acknowledged"), _sent.labels("unavailable")
 _rebuilt = counter("bus_rebuilds", "Clients given up, by reason.", ("reason",))
 _in_flight = gauge("bus_in_flight", "Records handed to the client that the broker has not answered.")
 
-Headers = Sequence[tuple[str, bytes]]
 Result = BusUnavailable | RecordTooLarge | None
-
-
-class Message(msgspec.Struct, frozen=True):
-    """One record to send."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: Headers = ()
 
 
 class Producer:
@@ -71,7 +65,7 @@ class Producer:
         return self._life is not None and not self._life.probing
 
     def _count_in_flight(self) -> float:
-        return len(self._life.pending) if self._life is not None else 0
+        return self._life.in_flight if self._life is not None else 0
 
     async def start(self, wait_s: float = 10.0) -> bool:
         """Begins to connect and waits for it, `wait_s` at most. False: not yet; it goes on trying."""
@@ -103,7 +97,7 @@ class Producer:
         call = _Call()
         rest = BusUnavailable("no answer in time")
         try:
-            async with asyncio.timeout(deadline_s) as deadline:
+            with Deadline(deadline_s) as deadline:
                 rest = await self._hand_over(messages, call, deadline) or rest
                 await call.ended()
         except TimeoutError:
@@ -114,7 +108,7 @@ class Producer:
         return results
 
     async def _hand_over(
-        self, messages: Sequence[Message], call: _Call, deadline: asyncio.Timeout
+        self, messages: Sequence[Message], call: _Call, deadline: Deadline
     ) -> BusUnavailable | None:
         """One after the other; why the rest was not handed over, to keep the order within a key."""
         for message in messages:
@@ -125,20 +119,14 @@ class Producer:
             if life is None or (life.probing and life.busy):
                 return BusUnavailable("the bus is away")
             try:
-                future = await life.enqueue(
-                    message.topic, message.key, message.value, list(message.headers), deadline, call.one_ended
-                )
+                parcel = await life.enqueue(message, deadline, call.one_ended)
             except (KafkaError, OSError, BusUnavailable) as error:
-                failed = _as_bus_error(error, seen_by_broker=False)
-                if isinstance(failed, BusUnavailable):
-                    return failed
-                call.handed.append(failed)
-                continue
+                return _as_bus_error(error)
             self._topics.add(message.topic)
-            call.enter(future)
+            call.enter(parcel)
             if life.probing:
                 await call.ended()
-                if isinstance(refused := _result(future), BusUnavailable):
+                if isinstance(refused := _result(parcel), BusUnavailable):
                     return refused
         return None
 
@@ -153,7 +141,7 @@ class Producer:
                 why = await life.until_broken()
             finally:
                 self._life = None
-            log.warning("producer given up, opening another", why=why, waiting=len(life.pending))
+            log.warning("producer given up, opening another", why=why, waiting=life.in_flight)
             _rebuilt.labels(why).inc()
             life.abandon(why)
             await life.close(0)
@@ -178,26 +166,27 @@ class Producer:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=deadline_s)
         if life is not None:
-            if life.pending:
-                await asyncio.wait(set(life.pending), timeout=deadline_s)
-            flush_s = 0.0 if life.pending else 1.0
+            with suppress(TimeoutError):
+                async with asyncio.timeout(deadline_s):
+                    await life.idle()
+            flush_s = 0.0 if life.in_flight else 1.0
             life.abandon("closing")
             await life.close(flush_s)
 
 
 class _Call:
-    """The records of one call: all are waited for by one future and under one deadline, because a shield and
-    a timer per record cost more than the client's own work. Who leaves early, leaves the records alone."""
+    """The records of one call: all are waited for by one future and under one deadline. Who leaves early,
+    leaves the records alone."""
 
     __slots__ = ("_all_ended", "_waiting", "handed")
 
     def __init__(self) -> None:
-        self.handed: list[asyncio.Future[Any] | RecordTooLarge] = []
+        self.handed: list[Parcel | RecordTooLarge] = []
         self._waiting = 0
         self._all_ended: asyncio.Future[None] | None = None
 
-    def enter(self, future: asyncio.Future[Any]) -> None:
-        self.handed.append(future)
+    def enter(self, parcel: Parcel) -> None:
+        self.handed.append(parcel)
         self._waiting += 1
 
     def one_ended(self) -> None:
@@ -215,13 +204,12 @@ def _size(message: Message) -> int:
     return OVERHEAD + len(message.key) + len(message.value) + sum(len(k) + len(v) for k, v in message.headers)
 
 
-def _result(handed: asyncio.Future[Any] | RecordTooLarge) -> Result:
+def _result(handed: Parcel | RecordTooLarge) -> Result:
     if isinstance(handed, RecordTooLarge):
         return handed
-    if not handed.done():
+    if not handed.ended:
         return BusUnavailable("no answer in time")
-    error = asyncio.CancelledError() if handed.cancelled() else handed.exception()
-    return None if error is None else _as_bus_error(error, seen_by_broker=True)
+    return None if handed.error is None else _as_bus_error(handed.error)
 
 
 def _count(results: Sequence[Result]) -> None:
@@ -232,9 +220,7 @@ def _count(results: Sequence[Result]) -> None:
         _failed.inc(sum(isinstance(one, BusUnavailable) for one in results))
 
 
-def _as_bus_error(error: BaseException, *, seen_by_broker: bool) -> BusUnavailable | RecordTooLarge:
+def _as_bus_error(error: BaseException) -> BusUnavailable:
     if isinstance(error, BusUnavailable):
         return error
-    if classify_send(error, seen_by_broker) is SendFault.too_large:
-        return RecordTooLarge(str(error))
     return BusUnavailable("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)

@@ -67,7 +67,7 @@ async def test_no_more_than_the_cap_is_in_the_client(kafka: str, unique: Unique)
         nonlocal most
         while True:
             assert producer._life is not None
-            most = max(most, len(producer._life.pending))
+            most = max(most, producer._life.in_flight)
             await asyncio.sleep(0)
 
     watching = asyncio.create_task(watch())
@@ -135,11 +135,11 @@ async def test_a_caller_that_gives_up_does_not_free_the_slot(kafka: str, unique:
         sending = asyncio.create_task(producer.send(topic, b"k", b"given up"))
         assert producer._life is not None
         life = producer._life
-        while not life.pending:
+        while not life.in_flight:
             await asyncio.sleep(0)
         sending.cancel()
-        assert len(life.pending) == 1
-        await until(lambda: not life.pending)
+        assert life.in_flight == 1
+        await until(lambda: not life.in_flight)
     assert await everything(kafka, topic) == [b"warm", b"given up"]
 
 
