@@ -36,11 +36,13 @@ class Made(BaseModel):
 
 @router.post("/things", status_code=201, dependencies=[require(Scope.admin)])
 async def make_thing(thing: Thing, request: Request) -> Made:
-    """Shows a secret once, counts its calls, fails by name."""
+    """Shows a secret once, counts its calls, fails or hangs by name."""
     if thing.name == "fail":
         raise RuntimeError("ann@example.com")
     if thing.name == "refuse":
         raise Problem("conflict", "not now")
+    if thing.name == "hang":
+        await asyncio.Event().wait()
     request.app.state.made += 1
     await asyncio.sleep(0.05)
     return Made(secret="whsec_shown_once", number=request.app.state.made)
