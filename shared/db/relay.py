@@ -9,7 +9,8 @@ lock is held by the one session that reads, and that deletes. So within a lane r
  3. Send, in order; delete what was acknowledged. What was not stays, and is sent again: readers drop
     messages whose version is lower than the one they have.
  4. A row the bus refuses for good is parked: its lane goes on, a gauge shows it.
-A session that is lost loses its locks; the relay begins again with another.
+A session that is lost loses its locks; the relay begins again with another. So does the session of a relay
+that was paused: what it still sends when it wakes up is older than what its successor sent, see 3.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ FULL_LOOK_S: Final = 3.0
 SHARE_EVERY_S: Final = 2.0
 MEASURE_EVERY_S: Final = 5.0
 RETRY_S: Final = 1.0
+SILENT_S: Final = 15.0
+"""A relay that says nothing for so long is paused, or its machine is gone without a word: the server ends its
+session, and others take its lanes. Far beyond the deadline of a send, the longest silence of one at work."""
 COUNT_AT_MOST: Final = 100_000
 
 _backlog = gauge("outbox_rows", "Rows that wait, counted up to 100,000.", ("schema",))
@@ -98,6 +102,7 @@ class Relay:
         connection.terminate()
 
     async def _serve(self, connection: asyncpg.Connection) -> None:
+        await connection.execute(f"SET idle_session_timeout = {int(SILENT_S * 1000)}")
         await connection.execute("SELECT pg_advisory_lock_shared($1, -1)", self._class)  # says: I am here
         while True:
             if self._is_due("share", SHARE_EVERY_S):

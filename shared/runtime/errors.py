@@ -23,6 +23,8 @@ UNAVAILABLE = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleSessionTimeoutError,  # our process stood still for too long, and the server let go
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
