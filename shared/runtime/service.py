@@ -27,6 +27,7 @@ from shared.runtime import auth
 from shared.runtime.edge import EdgeMiddleware
 from shared.runtime.errors import install_problems
 from shared.runtime.health import Health
+from shared.runtime.http import OneWriteProtocol
 from shared.runtime.logging import configure_logging
 from shared.runtime.metrics import metrics_app
 from shared.runtime.settings import ServiceSettings
@@ -180,7 +181,7 @@ def run(app_factory: Callable[[], FastAPI], settings: ServiceSettings, service: 
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
