@@ -12,9 +12,9 @@ _SCOPED: Final = re.compile(r"([a-z0-9-]{1,40})\.(user|contact|org)\Z")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\Z")
 MAX_LENGTH: Final = 320
 
-_STRENGTH: Final = {"user": 0, "email": 1, "phone": 2}
 _SCOPED_STRENGTH: Final = 3
 _ORGANISATION_STRENGTH: Final = 4
+_STRENGTH: Final = {"user": 0, "email": 1, "phone": 2, "account": _ORGANISATION_STRENGTH}
 
 
 class IdentifierError(ValueError):
@@ -67,11 +67,15 @@ def is_organisation(identifier: str) -> bool:
 
 def strength(identifier: str) -> int:
     """Sort key, strongest first: user, email, phone, sender's ids, organisations."""
-    if is_organisation(identifier):
-        return _ORGANISATION_STRENGTH
-    return _STRENGTH.get(identifier.partition(":")[0], _SCOPED_STRENGTH)
+    scheme = identifier.partition(":")[0]
+    known = _STRENGTH.get(scheme)
+    if known is not None:
+        return known
+    return _ORGANISATION_STRENGTH if scheme.endswith(".org") else _SCOPED_STRENGTH
 
 
 def ordered(identifiers: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     """Without repetitions, strongest first, otherwise in the given order."""
+    if len(identifiers) <= 1:
+        return tuple(identifiers)
     return tuple(sorted(dict.fromkeys(identifiers), key=strength))

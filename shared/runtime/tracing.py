@@ -47,7 +47,8 @@ def _child(parent: bytes | None) -> str:
     """A span of our own below `parent`; a malformed or missing parent starts a trace (W3C, 3.2.2)."""
     if parent is not None and _SHAPE.match(parent):
         return f"{parent[:36].decode()}{os.urandom(8).hex()}{parent[-3:].decode()}"
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00"
+    drawn = os.urandom(24).hex()
+    return f"00-{drawn[:32]}-{drawn[32:]}-00"
 
 
 class TraceMiddleware:

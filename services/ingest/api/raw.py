@@ -13,6 +13,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from services.ingest.intake import NotDurableError
+from shared.runtime.deadline import Deadline
 from shared.runtime.edge import read_body
 from shared.runtime.problem import Problem
 
@@ -22,6 +23,7 @@ TOO_LARGE: Final = 413
 DISCARD_S: Final = 3.0
 DISCARD_BYTES: Final = 16 * 1024 * 1024
 _PLAIN: Final = frozenset(("", "identity"))
+_JSON: Final = (b"content-type", b"application/json")
 _GZIP: Final = frozenset(("gzip", "x-gzip"))
 
 
@@ -49,7 +51,7 @@ def path_and_query(scope: Scope) -> str:
 async def body_of(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The body as sent. Raises Problem too_large, or invalid_request when it does not come to its end."""
     try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
+        with Deadline(BODY_DEADLINE_S):
             return await read_body(scope, receive, limit)
     except TimeoutError:
         raise Problem("invalid_request", "the body did not arrive in time") from None
@@ -78,8 +80,8 @@ def unpacked(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
     Raises Problem: too_large before more than `limit` bytes are held, whatever was packed into few;
     unsupported_media_type for an encoding that is not read here; invalid_request for broken gzip.
     """
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding in _PLAIN:
+    encoding = headers.get("content-encoding")
+    if encoding is None or (encoding := encoding.strip().lower()) in _PLAIN:
         return body
     if encoding not in _GZIP:
         raise Problem(
@@ -108,13 +110,16 @@ def not_durable(_error: NotDurableError) -> Problem:
 
 
 async def answer_json(send: Send, status: int, document: Any) -> None:  # noqa: ANN401 - any JSON
-    await answer(send, status, msgspec.json.encode(document), "application/json")
+    body = msgspec.json.encode(document)
+    headers = [(b"content-length", b"%d" % len(body)), _JSON]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def answer(
     send: Send, status: int, body: bytes = b"", content_type: str = "", extra: Mapping[str, str] | None = None
 ) -> None:
-    headers = [(b"content-length", str(len(body)).encode())]
+    headers = [(b"content-length", b"%d" % len(body))]
     if content_type:
         headers.append((b"content-type", content_type.encode("latin-1")))
     headers += [(k.encode("latin-1"), v.encode("latin-1", "replace")) for k, v in (extra or {}).items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from functools import cache
 from typing import Final
 
 import structlog
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 ALLOWED: Final = "GET, HEAD, OPTIONS, POST, PUT, PATCH"
 _VARYING: Final = ("timestamp", "attempt", "retry", "trace", "length", "date", "agent")
 _DELIVERING: Final = frozenset(("POST", "PUT", "PATCH"))
+_accepted_of: Final = cache(metrics.accepted.labels)  # one per vendor: the look-up costs more than the count
 _REJECTED_IDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://cxloop.example/ids/rejected")
 
 
@@ -116,15 +118,14 @@ def _admit(verdict: Verdict, source: SourceConfig, limits: Limits) -> None:
 
 
 def _count(found: pipeline.Sorted, source: SourceConfig) -> None:
-    for metric, count in (
-        (metrics.accepted, len(found.sealed)),
-        (metrics.rejected, found.rejected),
-        (metrics.ignored, len(found.ignored)),
-        (metrics.faults, found.faults),
-    ):
-        if count:
-            metric.labels(source.vendor).inc(count)
+    if found.sealed:
+        _accepted_of(source.vendor).inc(len(found.sealed))
+    if found.ignored:
+        metrics.ignored.labels(source.vendor).inc(len(found.ignored))
     if found.rejected:
+        metrics.rejected.labels(source.vendor).inc(found.rejected)
+        if found.faults:
+            metrics.faults.labels(source.vendor).inc(found.faults)
         codes = sorted({one.code for one in found.reasons})
         log.warning("delivery not understood", source=source.id, vendor=source.vendor, codes=codes)
 

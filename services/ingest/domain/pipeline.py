@@ -106,7 +106,8 @@ def sort_delivery(sender: Sender, delivery: Delivery, source: SourceConfig) -> S
         elif isinstance(outcome, Ignored):
             ignored.append(outcome.why)
         else:
-            sealed |= {one.event.id: one for one in outcome}
+            for one in outcome:
+                sealed[one.event.id] = one
     return Sorted(tuple(sealed.values()), rejected, tuple(reasons), tuple(ignored), faults)
 
 
