@@ -156,6 +156,10 @@ def _add_checks(health: Health, parts: _Parts) -> None:
     async def consumer() -> str | None:
         return "score messages wait and nothing moves" if parts.loop.stalled else None
 
+    async def handling() -> str | None:
+        return parts.loop.failing
+
     health.check("database", database)
+    health.check("batches", handling)
     health.check("bus", bus)
     health.check("scores", consumer, "liveness")

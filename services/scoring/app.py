@@ -91,6 +91,9 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
     async def folding() -> str | None:
         return "events wait and nothing moves" if loop.stalled else None
 
+    async def handling() -> str | None:
+        return loop.failing
+
     async def current() -> str | None:
         return "another process put a newer policy in force" if folder.superseded else None
 
@@ -98,6 +101,7 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
         return "most of what comes is refused" if folder.poisoned else None
 
     health.check("folding", folding, "liveness")
+    health.check("batches", handling)
     health.check("policy", current)
     health.check("clean", clean)
 

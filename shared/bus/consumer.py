@@ -20,6 +20,7 @@ Whatever goes wrong between 1 and 5 ends in "poll again", and repeats records ra
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
@@ -45,6 +46,7 @@ POLL_GRACE_S: Final = 30.0
 START_S: Final = 30.0
 COMMIT_S: Final = 5.0
 ASK_EVERY_S: Final = 5.0
+FAILING_S: Final = 15.0
 
 _records = counter("consumed_records", "Records whose effects are committed.", ("group", "topic"))
 _batches = counter("consumed_batches", "Batches by what became of them.", ("group", "outcome"))
@@ -52,15 +54,13 @@ _seconds = histogram("consumed_batch_seconds", "Time to handle a batch.", ("grou
 _partitions = gauge("consumer_partitions", "Partitions this process owns.", ("group",))
 
 Handle = Callable[[Batch], Awaitable[None]]
-Progress = Callable[[list[Partition]], Awaitable[Mapping[Partition, int]]]
-"""Next offset of partitions by the database; one never seen is absent."""
+Progress = Callable[[list[Partition]], Awaitable[Mapping[Partition, int]]]  # one never seen is absent
 
 
 class SeekTo(Exception):  # noqa: N818 - an instruction
     """Raised by `handle`: nothing was done, go on from these offsets (by topic and partition)."""
 
     def __init__(self, offsets: Mapping[Partition, int]) -> None:
-        super().__init__(f"seek {len(offsets)} partitions")
         self.offsets = dict(offsets)
 
 
@@ -88,12 +88,20 @@ class ConsumerLoop:
         self._ask_at = 0.0
         self._floors: dict[Partition, int] = {}
         self._failures = 0
+        self._failing: tuple[float, str] | None = None
         self._watch = Watch(bootstrap, group, self._topics, self._limits.stall_s)
 
     @property
     def stalled(self) -> bool:
-        """Records wait and nothing moves, although nothing is being handled."""
+        """Records wait and nothing moves, although nothing is being handled; or we are out of the group."""
         return self._watch.stalled
+
+    @property
+    def failing(self) -> str | None:
+        """Why batches have failed for FAILING_S and longer; None when the last one was handled."""
+        since, why = self._failing or (math.inf, "")
+        lasts = asyncio.get_running_loop().time() - since > FAILING_S
+        return f"every batch fails: {why}" if lasts else None
 
     @property
     def lag(self) -> int:
@@ -187,7 +195,7 @@ class ConsumerLoop:
                 self._count("failed")
                 await self._back_off(error)
                 return set()
-        self._failures = 0
+        self._failures, self._failing = 0, None
         _seconds.labels(self._group).observe(asyncio.get_running_loop().time() - started)
         self._watch.moved(batch.next_offsets)
         await self._commit(consumer, batch)
@@ -214,6 +222,7 @@ class ConsumerLoop:
     async def _back_off(self, error: Exception) -> None:
         """The pause stays far below MAX_POLL_S: polling never stops for long enough to be expelled."""
         self._failures += 1
+        self._failing = (self._failing or (asyncio.get_running_loop().time(),))[0], type(error).__name__
         longest = min(self._limits.backoff_max_s, self._limits.backoff_min_s * 2 ** min(self._failures, 20))
         pause_s = longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         log.warning(

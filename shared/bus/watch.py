@@ -69,6 +69,8 @@ class Watch:
         self._group = group
         self._topics = tuple(topics)
         self._stalls = StallWatch(stall_s)
+        self._stall_s = stall_s
+        self._outside_since: float | None = None
         self._handled: dict[Partition, int] = {}
         self._shown: set[Partition] = set()
         self._busy = False
@@ -99,15 +101,17 @@ class Watch:
             owned = {(p.topic, p.partition) for p in consumer.assignment()}
             try:
                 async with asyncio.timeout(LOOK_S):
-                    ends, committed = await self._look(owned)
+                    ends, committed, members = await self._look(owned)
             except (KafkaError, OSError, TimeoutError):
                 self._stalls.observe(0.0, {}, {}, busy=True)
+                self._outside_since = None
                 continue
             self.answered_at = asyncio.get_running_loop().time()
             self._judge(owned, ends, committed)
+            self._judge_membership(bool(owned or members))
 
-    async def _look(self, owned: set[Partition]) -> tuple[dict[Partition, int], dict[Partition, int]]:
-        """End of the log and committed offset, of the partitions owned."""
+    async def _look(self, owned: set[Partition]) -> tuple[dict[Partition, int], dict[Partition, int], bool]:
+        """End of the log and committed offset, of the partitions owned; whether the group has members."""
         partitions = [TopicPartition(*partition) for partition in owned]
         probe = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, client_id=f"cxloop-watch-{self._group}")
         admin = AIOKafkaAdminClient(
@@ -118,13 +122,29 @@ class Watch:
             await admin.start()
             ends = await probe.end_offsets(partitions) if partitions else {}
             offsets = await admin.list_consumer_group_offsets(self._group)
+            members = bool(owned) or await self._has_members(admin)
         finally:
             await probe.stop()
             await admin.close()
         return (
             {(p.topic, p.partition): end for p, end in ends.items()},
             {(p.topic, p.partition): max(0, found.offset) for p, found in offsets.items()},
+            members,
         )
+
+    async def _has_members(self, admin: AIOKafkaAdminClient) -> bool:
+        (answer,) = await admin.describe_consumer_groups([self._group])
+        return all(state not in ("Empty", "Dead") for _, _, state, *_ in answer.groups)
+
+    def _judge_membership(self, well: bool) -> None:
+        """Who owns nothing although the group has no members was expelled, and will never join again. With
+        members one may own nothing: there are more processes than partitions."""
+        now = asyncio.get_running_loop().time()
+        self._outside_since = None if well else self._outside_since or now
+        if self._outside_since is not None and now - self._outside_since >= self._stall_s:
+            self.why = "owns nothing, and nobody else does"
+            self.stalled = True
+            log.error("consumer stalled", group=self._group, why=self.why)
 
     def _judge(
         self, owned: set[Partition], ends: Mapping[Partition, int], committed: Mapping[Partition, int]

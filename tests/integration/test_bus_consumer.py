@@ -171,28 +171,6 @@ async def test_the_database_is_the_truth_about_offsets(kafka: str, topic: str, u
     assert taken.values == [b"%d" % n for n in range(4, 11)]
 
 
-async def test_a_database_set_back_is_noticed_though_nothing_comes(
-    kafka: str, topic: str, unique: Unique, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No batch shows a gap on a quiet partition, so the loop asks by itself."""
-    monkeypatch.setattr("shared.bus.consumer.ASK_EVERY_S", 0.2)
-    name, progress = (topic, 0), 0
-
-    async def take(batch: Batch) -> None:
-        nonlocal progress
-        progress = batch.next_offsets[name]
-
-    async def where(partitions: list[tuple[str, int]]) -> dict[tuple[str, int], int]:
-        return {name: progress} if name in partitions else {}
-
-    taken = Taken(take)
-    async with running(ConsumerLoop(kafka, unique("group"), [topic], taken, progress=where)):
-        await until(lambda: len(taken.values) == 10)
-        progress = 4
-        await until(lambda: progress == 10)
-    assert taken.values == TEN + TEN[4:]
-
-
 async def test_what_retention_has_deleted_is_not_asked_for_in_circles(
     kafka: str, topic: str, unique: Unique
 ) -> None:
