@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.producer import Message, Result
+from services.ingest.drainer import Drainer
+from services.ingest.store import spool
+from shared.bus.producer import Message, Producer, Result
 from shared.db.engine import create_engine, driver
 from shared.db.outbox import OUTBOX_DDL, OutboxRow, add
 from shared.db.relay import Relay
@@ -127,3 +130,36 @@ async def test_a_relay_is_paused(engine: AsyncEngine, after: bool, monkeypatch: 
             await until(empty, 30)
     assert len(topic.newest()) == KEYS
     assert topic.went_back is not after, "the old one came after the new one, or the test shows nothing"
+
+
+async def test_a_drainer_is_paused(own_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one drains the spool as soon as the server has ended the session of the first."""
+    monkeypatch.setattr("services.ingest.store.spool.SILENT_S", 1.0)
+    topic = Topic()
+    paused, other = Sender(topic), Sender(topic)
+    async with asyncio.timeout(30), two_pools(own_database_url) as (one, two):
+        async with driver(two) as connection:
+            await spool.add(connection, [spool.Spooled("t", b"k%d" % n, b"1") for n in range(KEYS)])
+        paused.freeze(after=True)
+        drainer = asyncio.create_task(Drainer(one, cast(Producer, paused)).run())
+        await paused.frozen.wait()
+        successor = Drainer(two, cast(Producer, other))
+        while not await successor.drain_once():
+            await asyncio.sleep(0.1)
+        async with driver(two) as connection:
+            assert await spool.is_empty(connection)
+            await spool.add(connection, [spool.Spooled("t", b"k", b"2")])
+        paused.resume()
+        await until(lambda: topic.newest().get(b"k") == 2)  # the first one is at work again
+        drainer.cancel()
+        await asyncio.wait({drainer})
+        assert drainer.cancelled()
+        assert len(topic.newest()) == KEYS + 1
+
+
+@asynccontextmanager
+async def two_pools(url: str) -> AsyncIterator[tuple[AsyncEngine, AsyncEngine]]:
+    one, two = create_engine(url, 2, "test-paused"), create_engine(url, 2, "test-other")
+    yield one, two
+    await one.dispose()
+    await two.dispose()

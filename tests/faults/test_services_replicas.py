@@ -74,7 +74,7 @@ def owns(world: World, program: Program) -> bool:
 
 
 def chain(world: World, length: int) -> list[str]:
-    """Links of each to the next, told from the front by one sender, from the back, turned round, by another."""
+    """Links of each to the next, told from the front by one sender, from the back by another."""
     run = uuid.uuid4().hex[:8]
     names = [f"email:chain.{run}.{n}@elm.example" for n in range(length)]
     pairs = list(pairwise(names))
@@ -100,7 +100,7 @@ def is_applied(world: World, event: str) -> bool:
 
 @pytest.mark.slow
 def test_rebalanced_inside_a_batch(world: World) -> None:
-    """A statement takes a tenth of a second, so there is always a batch under way when members come and go."""
+    """A statement takes a tenth of a second, so a batch is always under way when members come and go."""
     dice = random.Random(1)
     with world.row("rebalances inside batches", fault_s=(1, 90)) as row:
         world.postgres_net.delay(0.05)

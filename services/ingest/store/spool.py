@@ -8,6 +8,9 @@ from typing import Final, NamedTuple
 import asyncpg
 
 DRAINER_LOCK: Final = "cxloop ingest drainer"
+SILENT_S: Final = 30.0
+"""A drainer that says nothing for so long is paused: the server ends its session, and another one drains.
+Far beyond the deadline of a send."""
 
 
 class Spooled(NamedTuple):
@@ -67,9 +70,14 @@ async def backlog(conn: asyncpg.Connection) -> tuple[int, float]:
 
 async def try_lock(conn: asyncpg.Connection) -> bool:
     """One drainer at a time, over all replicas; the lock ends with the connection."""
-    return bool(await conn.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", DRAINER_LOCK))
+    await conn.execute(f"SET idle_session_timeout = {int(SILENT_S * 1000)}")
+    if await conn.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", DRAINER_LOCK):
+        return True
+    await conn.execute("RESET idle_session_timeout")
+    return False
 
 
 async def unlock(conn: asyncpg.Connection) -> None:
     """Lets another replica drain."""
     await conn.execute("SELECT pg_advisory_unlock(hashtextextended($1, 0))", DRAINER_LOCK)
+    await conn.execute("RESET idle_session_timeout")  # it may lie in the pool for as long as it likes
