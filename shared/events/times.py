@@ -8,6 +8,7 @@ from functools import lru_cache
 Micros = int
 """Microseconds since 1970-01-01T00:00:00Z."""
 
+_NO_INSTANT = "not an RFC 3339 instant such as 2026-01-31T09:30:00Z"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -36,8 +37,11 @@ def instant_text(at: Micros) -> str:
 def parse_instant(text: str) -> datetime:
     """RFC 3339 with an offset → UTC, truncated to microseconds. Raises ValueError with the reason."""
     if len(text) < 20 or text[10] not in "Tt ":
-        raise ValueError("not an RFC 3339 instant such as 2026-01-31T09:30:00Z")
-    instant = datetime.fromisoformat(text)
+        raise ValueError(_NO_INSTANT)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(_NO_INSTANT) from None  # the library's own reason quotes the text
     if instant.tzinfo is None:
         raise ValueError("no offset: write Z or +01:00 at the end")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,7 @@ UNAVAILABLE = (
     OSError,  # refused, reset, timed out, no such host, no socket file while a server restarts
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # the database takes no connections: a restore, a switch
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.AdminShutdownError,
@@ -102,7 +104,7 @@ def from_validation(error: RequestValidationError) -> Problem:
 
 def _where(fault: dict[str, Any]) -> Where:
     place, *path = fault["loc"] or ("body",)
-    why = fault["msg"].removeprefix("Value error, ")
+    why = reason(fault)
     if fault["type"] == "json_invalid":
         return Where("", "not valid JSON")
     if place == "query":
@@ -110,6 +112,13 @@ def _where(fault: dict[str, Any]) -> Where:
     if place in ("header", "cookie"):
         return Where(str(path[0]).title() if path else place.title(), why)
     return Where("".join(f"/{_escape(str(part))}" for part in path), why)
+
+
+def reason(fault: Mapping[str, Any]) -> str:
+    """Why, never with what was sent: the library quotes the tag of a union that it does not know."""
+    if fault["type"] == "union_tag_invalid":
+        return f"must be one of {fault['ctx']['expected_tags']}"
+    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _escape(part: str) -> str:

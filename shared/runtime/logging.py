@@ -19,6 +19,9 @@ from shared.runtime.tracing import current_traceparent
 MAX_FRAMES = 12
 _QUIET = {"asyncio": logging.WARNING, "sqlalchemy": logging.WARNING, "alembic": logging.WARNING}
 _QUIET |= {"aiokafka": logging.WARNING, "uvicorn.access": logging.CRITICAL, "httpx": logging.WARNING}
+# These write addresses and headers of receivers when they are asked to debug.
+_QUIET |= dict.fromkeys(("httpcore", "requests", "urllib3"), logging.WARNING)
+_QUIET["apprise"] = logging.CRITICAL  # quotes a URL that it cannot read, token and all
 
 
 def configure_logging(

@@ -42,6 +42,8 @@ from tests.senders_bodies import zulu
 EDGE: Final = frozenset((200, 202, 400, 401, 403, 404, 405, 413, 415))
 """404 is true where a path was changed, 405 and 403 where a method or key was."""
 MANAGED: Final = frozenset((200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415))
+PUT_OFF: Final = 503
+"""With Retry-After: documented, and true where a machine with too much to do misses a deadline. Counted."""
 AT_ONCE: Final = 24
 SEEN_S: Final = 60.0
 FOLDED_S: Final = 600.0
@@ -56,6 +58,7 @@ class Report:
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.put_off = 0
         self.slowest = 0.0
         self.resident: list[int] = []
 
@@ -71,6 +74,7 @@ class Report:
             "seconds": round(seconds, 1),
             "statuses": dict(sorted(self.statuses.items())),
             "faults": len(self.faults),
+            "put_off": self.put_off,
             "shown": self.faults[:SHOWN],
             "slowest_s": round(self.slowest, 3),
             "resident_warm_mib": kept[0] if kept else 0,
@@ -120,7 +124,9 @@ class Driver:
             answer = await call(self.apps[name], request)
             status, faults = answer.status, answer.faults(request.method)
             raw = request.target.startswith((b"/v1/webhooks/", b"/v1/events"))
-            if not faults and status not in (EDGE if raw else MANAGED):
+            if status == PUT_OFF and answer.headers.get("retry-after"):
+                self.report.put_off, faults = self.report.put_off + 1, []
+            elif not faults and status not in (EDGE if raw else MANAGED):
                 faults = [f"status {status}: {answer.body[:300]!r}"]
         except Exception as error:  # noqa: BLE001 - each is written down, none ends the run
             faults = [repr(error)[:2000]]

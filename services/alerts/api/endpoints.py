@@ -42,8 +42,10 @@ def new_secret() -> str:
 
 
 def shown(endpoint: Endpoint, secret: str | None = None) -> EndpointModel:
-    """Without secrets; a notification URL is mostly token, so its service alone is shown."""
-    address: dict[str, Any] = {"url": endpoint.target}
+    """Without secrets. The query of a webhook's URL is where tokens stand, so only that there is one is
+    told; a notification URL is mostly token, so its service alone is shown."""
+    place, query, _ = endpoint.target.partition("?")
+    address: dict[str, Any] = {"url": place + ("?…" if query else "")}
     if endpoint.kind == "email":
         address = {"to": endpoint.target.split(",")}
     elif endpoint.kind == "notify":

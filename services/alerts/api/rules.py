@@ -11,6 +11,7 @@ from services.alerts.api.state import AppState, page_by_id
 from services.alerts.rule_files import RuleDocument
 from services.alerts.store import setup
 from shared.runtime.auth import Scope, require
+from shared.runtime.errors import reason
 from shared.runtime.pagination import DEFAULT_LIMIT, Cursor, Limit, Page
 from shared.runtime.problem import Problem, Where
 
@@ -109,7 +110,7 @@ def checked(body: dict[str, Any]) -> RuleDocument:
     try:
         return RuleDocument.model_validate(body)
     except ValidationError as error:
-        faults = [Where(_pointer(f["loc"]), f["msg"].removeprefix("Value error, ")) for f in error.errors()]
+        faults = [Where(_pointer(f["loc"]), reason(dict(f))) for f in error.errors()]
     raise Problem("invalid_request", f"{faults[0].where}: {faults[0].why}", faults)
 
 

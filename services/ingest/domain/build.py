@@ -26,7 +26,9 @@ MAX_AHEAD: Final = timedelta(hours=24)
 NOBODY_NEEDED: Final = frozenset(("survey", "review", "mention", "usage"))
 """Nouns whose events may name nobody: they then count in reports only."""
 
-_FREE_TEXT: Final = ("subject", "text", "comment", "reason", "title", "note", "query", "wording")
+_FREE_TEXT: Final = ("name", "subject", "text", "comment", "reason", "title", "note", "query", "wording")
+_FREE_LISTS: Final = ("choices", "tags")
+"""An answer of one's own words stands among the choices that were given."""
 _DEFAULTED: Final = frozenset(
     "account stage touchpoint channel region language persona area initiative".split()
 )
@@ -140,17 +142,19 @@ def somebody_needed(event_type: str, body: Body) -> bool:
 
 def cleaned(body: Body) -> Body:
     """The body with free texts masked and cut; the same object where nothing changed."""
-    changes: dict[str, str] = {}
+    changes: dict[str, str | tuple[str, ...]] = {}
     for name in _free_text_of(type(body)):
         found = getattr(body, name)
         if isinstance(found, str) and (clean := clip(mask(found))) != found:
             changes[name] = clean
+        elif isinstance(found, tuple) and (cleans := tuple(clip(mask(one)) for one in found)) != found:
+            changes[name] = cleans
     return msgspec.structs.replace(body, **changes) if changes else body
 
 
 @cache
 def _free_text_of(kind: type[Body]) -> tuple[str, ...]:
-    return tuple(name for name in _FREE_TEXT if name in kind.__struct_fields__)
+    return tuple(name for name in (*_FREE_TEXT, *_FREE_LISTS) if name in kind.__struct_fields__)
 
 
 def masked(native: Any) -> Any:  # noqa: ANN401 - any JSON

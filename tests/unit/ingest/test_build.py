@@ -91,5 +91,14 @@ def test_free_text_is_masked_and_cut() -> None:
     assert len(event.body.text.encode()) <= 64 * 1024
 
 
+def test_chosen_texts_are_masked_too() -> None:
+    body = b.SurveyAnswered(
+        response="1", question="q", metric="choice", choices=("other", "4111 1111 1111 1111")
+    )
+    event = made(body, kind="survey.answered")
+    assert isinstance(event.body, b.SurveyAnswered)
+    assert event.body.choices == ("other", "[card …1111]")
+
+
 def test_a_cut_falls_between_characters() -> None:
     assert clip("é" * 10, 5) == "éé"

@@ -130,6 +130,7 @@ def _raw_of_the_pool(cause: Exception) -> Exception:
         (FileNotFoundError("no socket yet"), "unavailable"),
         (_raw_of_the_pool(asyncpg.CannotConnectNowError()), "unavailable"),
         (asyncpg.CannotConnectNowError(), "unavailable"),
+        (asyncpg.ObjectNotInPrerequisiteStateError(), "unavailable"),
         (asyncpg.AdminShutdownError(), "unavailable"),
         (asyncpg.QueryCanceledError(), "unavailable"),
         (asyncpg.LockNotAvailableError(), "unavailable"),
