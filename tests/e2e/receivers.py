@@ -12,7 +12,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.e2e.loop import free_ports
 
@@ -24,6 +24,16 @@ class Hook:
     url: str = ""
     secret: str = ""
     taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    forged: list[str] = field(default_factory=list)
+    """Why a signature was wrong when it arrived; a verifier refuses what is older than five minutes."""
+
+    def take(self, headers: dict[str, str], body: bytes) -> None:
+        self.taken.append((headers, body))
+        if self.secret:
+            try:
+                Webhook(self.secret).verify(body, headers)
+            except WebhookVerificationError as error:
+                self.forged.append(str(error))
 
     def alerts(self) -> list[dict[str, Any]]:
         """Verified CloudEvents, in order of arrival. Raises if a signature is wrong."""
@@ -39,7 +49,7 @@ def http_receiver() -> Iterator[Hook]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            hook.taken.append(({k.lower(): v for k, v in self.headers.items()}, body))
+            hook.take({k.lower(): v for k, v in self.headers.items()}, body)
             self.send_response(204)
             self.end_headers()
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.world import SOAK, World
 
+TIMEOUT_S = 300
 SOAK_TIMEOUT_S = 1800
 
 
@@ -27,7 +28,7 @@ def cluster_world(parts_dir: Path) -> Iterator[World]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long form takes minutes for each row."""
+    """The first row waits for its world to start; the long form takes minutes for each row."""
     for item in items:
-        if SOAK and {"world", "cluster_world"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.timeout(SOAK_TIMEOUT_S))
+        if {"world", "cluster_world"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.timeout(SOAK_TIMEOUT_S if SOAK else TIMEOUT_S))

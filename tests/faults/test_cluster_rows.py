@@ -8,7 +8,6 @@ from tests.faults.world import World
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_leaders_moved(cluster_world: World) -> None:
     """A broker that is stopped cleanly hands over what it leads, as in a rolling upgrade."""
     with cluster_world.row("leaders moved", fault_s=(2, 60)) as row:
@@ -18,7 +17,6 @@ def test_leaders_moved(cluster_world: World) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_one_of_three_killed_hard(cluster_world: World) -> None:
     """Leaders are elected anew among the other two, and the third stays away."""
     with cluster_world.row("one of three brokers killed", fault_s=(5, 60)) as row:
@@ -28,7 +26,6 @@ def test_one_of_three_killed_hard(cluster_world: World) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_two_of_three_killed_hard(cluster_world: World) -> None:
     """No majority: Kafka acknowledges nothing, and everything goes to the spool meanwhile."""
     with cluster_world.row("two of three brokers killed", fault_s=(5, 60)) as row:

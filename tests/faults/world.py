@@ -272,12 +272,12 @@ class World:
         verdict.Folded(self.loop, acknowledged).wait(RECOVERY_S)
         drained_s = time.monotonic() - ended
         assert not traffic.faults, traffic.faults
+        programs.heal(self.keeper.programs)
         verdict.nothing_waits(self.database_url, RECOVERY_S)
         verdict.nothing_doubled(self.loop, acknowledged)
         verdict.state_is_the_fold_of_the_log(self.database_url, acknowledged, RECOVERY_S)
         told = verdict.alerts_told if row.told_again else verdict.alerts_told_once
         alerts = told(self.loop, self.hook, acknowledged, RECOVERY_S)
-        programs.heal(self.keeper.programs)
         restarts = sum(program.restarts for program in self.keeper.programs) - restarts_before
         report = {
             "row": row.name,
