@@ -21,7 +21,7 @@ from tests.bench.report import Report, Row, Side, load, machine, rows_table, sid
 from tests.bench.world import World, opened
 
 BUILD = Path("build")
-Measure = Callable[[World, int, Callable[[str], None]], Iterator[Row | Side]]
+Measure = Callable[[World, int, Callable[[str], None]], Iterator[Row | Side] | Iterator[Row | Side | str]]
 # Scoring first: what it prepares others use, and topics are still empty.
 FAMILIES: dict[str, Measure] = {
     scoring.FAMILY: scoring.measure,
@@ -31,7 +31,6 @@ FAMILIES: dict[str, Measure] = {
     latency.FAMILY: latency.measure,
     embedded.FAMILY: embedded.measure,
 }
-UNMEASURED: list[str] = []
 
 
 def main() -> int:
@@ -44,7 +43,9 @@ def main() -> int:
     kept = _joined(report, wanted) if given.only else report
     kept.save(BUILD)
     sys.stdout.write(rows_table(report.rows) + "\n" + sides_table(report.sides))
-    return 0
+    for what in report.unmeasured:
+        sys.stdout.write(f"Not measured: {what}\n")
+    return 1 if report.unmeasured else 0
 
 
 def _run(wanted: list[str], rounds: int) -> Report:
@@ -52,6 +53,7 @@ def _run(wanted: list[str], rounds: int) -> Report:
     begun, busy = datetime.now(UTC), os.getloadavg()[0]
     rows: list[Row] = []
     sides: list[Side] = []
+    unmeasured: list[str] = []
     console = Console(stderr=True)
     columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
     with ExitStack() as stack:
@@ -67,11 +69,20 @@ def _run(wanted: list[str], rounds: int) -> Report:
                 if not console.is_terminal:
                     console.print(f"{family}: {what}")
 
-            for one in FAMILIES[family](world, rounds, told):
-                (rows if isinstance(one, Row) else sides).append(one)  # type: ignore[arg-type]
+            try:
+                for one in FAMILIES[family](world, rounds, told):
+                    if isinstance(one, Row):
+                        rows.append(one)
+                    elif isinstance(one, Side):
+                        sides.append(one)
+                    else:
+                        unmeasured.append(one)
+            except Exception as error:  # noqa: BLE001 - the other families' figures are worth having all the same
+                console.print_exception()
+                unmeasured.append(f"{family}: {str(error) or type(error).__name__}".splitlines()[0])
             progress.advance(task)
             console.print(f"{family} took {time.monotonic() - started:.0f} s")
-    return Report(machine(), f"{begun:%Y-%m-%d %H:%M} UTC", busy, rows, sides, list(UNMEASURED))
+    return Report(machine(), f"{begun:%Y-%m-%d %H:%M} UTC", busy, rows, sides, unmeasured)
 
 
 def _joined(report: Report, wanted: list[str]) -> Report:

@@ -27,8 +27,9 @@ PATIENCE_S = 60.0
 HANGING, WAITING, FAST = 100, 5, 6000
 _PROGRESS = "SELECT coalesce(sum(next_offset), 0) FROM alerts.progress WHERE topic = 'cx.scores.v1'"
 _FILL = """
-INSERT INTO alerts.delivery (id, lane, version, what, body, state)
-SELECT gen_random_uuid()::text, $1, 0, 'test', $3, 'pending' FROM generate_series(1, $2)
+INSERT INTO alerts.delivery (id, lane, alert, version, what, body, state)
+SELECT gen_random_uuid()::text, $1, gen_random_uuid()::text, 1, 'opened', $3, 'pending'
+FROM generate_series(1, $2)
 """
 BODY = b'{"specversion":"1.0","id":"x","type":"cxloop.alert.opened.v1","data":{"words":"%s"}}' % (b"x" * 2000)
 
@@ -63,7 +64,7 @@ class Meter:
     def end(self, count: int) -> Rate:
         assert self._began is not None
         now = self._look(count)
-        items = now[1] - self._began[1]
+        items = max(1, now[1] - self._began[1])  # none where one batch was all there was
         took, used, database = (now[i] - self._began[i] for i in (0, 2, 3))
         return Rate(items / took, used / items * 1e6, database / items * 1e6)
 

@@ -32,9 +32,8 @@ def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[
             told(f"round {number + 1}, {'first' if found is first else 'second'} start")
             began = time.monotonic()
             with _up(folder) as (loop, pid):
-                event = loop.event(
-                    "survey.answered", ["user:bench"], {"metric": "nps", "score": 9}, ago(minutes=1)
-                )
+                answer = {"response": f"r-{began}", "metric": "nps", "score": 9}
+                event = loop.event("survey.answered", ["user:bench"], answer, ago(minutes=1))
                 loop.applied(event)
                 loop.score(loop.customer("user:bench"))
                 found.append(time.monotonic() - began)

@@ -17,10 +17,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def running(module: str, *words: str, env: dict[str, str], port: int | None = None) -> Iterator[int]:
+def running(
+    module: str, *words: str, env: dict[str, str], port: int | None = None, python: str = sys.executable
+) -> Iterator[int]:
     """`python -m module words…` until the block ends; its process id. With a port, waits until it answers."""
     name = "-".join(["bench", module.rpartition(".")[2], *words[:1]]) + ".log"
-    command = [sys.executable, "-m", module, *words]
+    command = [python, "-m", module, *words]
     with (ROOT / "build" / name).open("wb") as log:
         child = subprocess.Popen(command, env=os.environ | env, cwd=ROOT, stdout=log, stderr=log)
         try:
@@ -29,7 +31,11 @@ def running(module: str, *words: str, env: dict[str, str], port: int | None = No
             yield child.pid
         finally:
             child.send_signal(signal.SIGTERM)
-            child.wait(30)
+            try:
+                child.wait(15)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait(15)
 
 
 def _wait_for(port: int, child: subprocess.Popen[bytes]) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 import asyncpg
 
 from shared.bus.topics import FEEDBACK, SCORES
+from tests.bench.peers import installed
 from tests.bench.processes import check_alive, cpu_s, rss_mb, running, tree_cpu_s
 from tests.bench.rebuilding import Rebuilt, rebuild, rebuild_rows
 from tests.bench.report import Row, Side, paired, row
@@ -48,6 +50,7 @@ class Contender:
     words: tuple[str, ...] = ()
     share: float = 1.0
     goal: float | None = None
+    python: str = sys.executable
 
 
 OURS = Contender("scoring", "services.scoring")
@@ -56,6 +59,20 @@ FIELD = (
     Contender("consume + merge", "tests.bench.contenders.merge", goal=0.5),
     Contender("naive ORM", "tests.bench.contenders.naive", share=0.06, goal=20),
 )
+PEERS = (
+    ("FastStream, batch", "faststream", ()),
+    ("quixstreams", "quix", ()),
+    ("Arroyo", "arroyo", ()),
+    ("Faust", "faust", ("worker", "-l", "error")),
+)
+
+
+def peers(told: Callable[[str], None]) -> list[Contender]:
+    """Those that could be installed."""
+    python = installed(told)
+    return [
+        Contender(n, f"tests.bench.contenders.peers.{m}", w, 1.0, 1, python) for n, m, w in PEERS if python
+    ]
 
 
 @dataclass(frozen=True)
@@ -145,7 +162,7 @@ def once(stage: Stage, contender: Contender, name: str, template: str | None = K
     )
     first = sum(start.values())
     count = int((sum(stage.start.values()) + stage.stream - first) * contender.share)
-    with running(contender.module, *contender.words, env=env) as pid:
+    with running(contender.module, *contender.words, env=env, python=contender.python) as pid:
         return world.sql(_watch(world, pid, (first + count // 10, first + count), whole(contender)), name)
 
 
@@ -187,25 +204,34 @@ def _cpu(world: World, pid: int) -> tuple[float, ...]:
     return cpu_s(pid), tree_cpu_s(world.postgres.pid), cpu_s(world.kafka.pid)
 
 
-def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[Row | Side]:
+def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[Row | Side | str]:
     """Everybody once per round, the order reversed between rounds; after each pass of ours a rebuild."""
-    stage = prepared(world, told)
-    passes: dict[str, list[Pass]] = {one.name: [] for one in FIELD}
+    stage, field = prepared(world, told), [*FIELD, *peers(told)]
+    passes: dict[str, list[Pass]] = {one.name: [] for one in field}
     rebuilds: list[Rebuilt] = []
     for number in range(rounds):
-        for contender in FIELD if number % 2 == 0 else FIELD[::-1]:
+        for contender in field[:: -1 if number % 2 else 1]:
             told(f"round {number + 1} of {rounds}, {contender.name}")
-            passes[contender.name].append(once(stage, contender, ROUND))
+            try:
+                passes[contender.name].append(once(stage, contender, ROUND))
+            except (RuntimeError, TimeoutError) as error:
+                if contender.python == sys.executable:
+                    raise
+                yield f"{contender.name} does not run here: {error}"
+                field = [one for one in field if one is not contender]
+                del passes[contender.name]
             if contender is OURS:
                 told(f"round {number + 1} of {rounds}, rebuild")
                 rebuilds.append(rebuild(world, ROUND))
-    yield from _rows(passes)
+    if len(field) == len(FIELD):
+        yield "peers: their environment could not be installed"
+    yield from _rows(field, passes)
     yield from rebuild_rows(rebuilds, [one.rate for one in passes[OURS.name]])
 
 
-def _rows(passes: Mapping[str, list[Pass]]) -> Iterator[Row | Side]:
+def _rows(field: Sequence[Contender], passes: Mapping[str, list[Pass]]) -> Iterator[Row | Side]:
     ours = [one.rate for one in passes[OURS.name]]
-    for contender in FIELD[1:]:
+    for contender in field[1:]:
         rates = [one.rate for one in passes[contender.name]]
         yield row(FAMILY, f"scoring / {contender.name}", paired(ours, rates), contender.goal)
     for name, found in passes.items():

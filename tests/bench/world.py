@@ -95,14 +95,16 @@ def begin_here(world: World, database: str, group: str, *topics: str) -> None:
     for topic in topics:
         offsets = ends(world, topic)
         place_group(world, group, topic, offsets)
-        if topic == FEEDBACK:
-            rows = [(topic, partition, offset) for partition, offset in offsets.items()]
+        rows = [(topic, partition, offset) for partition, offset in offsets.items()]
+        schema = "scoring" if topic == FEEDBACK else "alerts"
 
-            async def write(connection: asyncpg.Connection[Any], rows: list[Any] = rows) -> None:
-                await connection.execute("DELETE FROM scoring.progress")
-                await connection.copy_records_to_table("progress", records=rows, schema_name="scoring")
+        async def write(
+            connection: asyncpg.Connection[Any], rows: list[Any] = rows, schema: str = schema
+        ) -> None:
+            await connection.execute(f"DELETE FROM {schema}.progress")
+            await connection.copy_records_to_table("progress", records=rows, schema_name=schema)
 
-            world.sql(write, database)
+        world.sql(write, database)
 
 
 def publish(world: World, events: Sequence[Event]) -> None:
