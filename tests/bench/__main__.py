@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import alerts, edge, embedded, growth, latency, scoring
+from tests.bench import alerts, documents, edge, embedded, growth, latency, scoring
 from tests.bench.report import Report, Row, Side, load, machine, rows_table, sides_table
 from tests.bench.world import World, opened
 
@@ -37,7 +37,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of each comparison")
     parser.add_argument("--only", action="append", choices=list(FAMILIES), help="these families, not all")
+    parser.add_argument(
+        "--write-docs", action="store_true", help="measure nothing: put build/bench.json into docs/*.md"
+    )
     given = parser.parse_args()
+    if given.write_docs:
+        documents.write(load(BUILD / "bench.json"), Path("docs"))
+        return 0
     wanted: list[str] = given.only or list(FAMILIES)
     report = _run(wanted, given.rounds)
     kept = _joined(report, wanted) if given.only else report

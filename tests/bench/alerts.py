@@ -18,12 +18,12 @@ from tests.bench.edge import api_key
 from tests.bench.processes import check_alive, cpu_s, running, tree_cpu_s
 from tests.bench.report import Row, Side, row
 from tests.bench.scoring import prepared
-from tests.bench.world import World, begin_here, place_group
+from tests.bench.world import World, begin_here, place_group, rounds_within
 from tests.e2e.loop import free_ports
 
 FAMILY = "alerts"
 ROUNDS = 3
-PATIENCE_S = 60.0
+PATIENCE_S, BUDGET_S = 60.0, 60.0
 HANGING, WAITING, FAST = 100, 5, 6000
 _PROGRESS = "SELECT coalesce(sum(next_offset), 0) FROM alerts.progress WHERE topic = 'cx.scores.v1'"
 _FILL = """
@@ -73,7 +73,7 @@ def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[
     stage = prepared(world, told)
     total = sum(stage.scores.values())
     heard, sent = [], []
-    for number in range(min(rounds, ROUNDS)):
+    for number in rounds_within(min(rounds, ROUNDS), BUDGET_S):
         told(f"round {number + 1}, rules over {total} score changes")
         heard.append(rules(world, total))
         told(f"round {number + 1}, deliveries while {HANGING} receivers hang")

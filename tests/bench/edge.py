@@ -31,11 +31,12 @@ from tests.bench.load import Load, Outcome, generate, http_request
 from tests.bench.processes import cpu_s, running
 from tests.bench.references import SECRET
 from tests.bench.report import Row, Side, paired, row
-from tests.bench.world import SECRET_KEY, World
+from tests.bench.world import SECRET_KEY, World, rounds_within
 from tests.e2e.loop import free_ports
 
 FAMILY = "ingest"
 SECONDS = 2.0
+BUDGET_S = 90.0
 CONNECTIONS = 64
 OTHERS = (16, 256, 1024)
 TICKETS = 256
@@ -83,7 +84,7 @@ def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[
         }
         of_port = {port: pids[name] for name, port in ports.items()}
         results: dict[str, list[Sample]] = {name: [] for name in loads}
-        for number in range(rounds):
+        for number in rounds_within(rounds, BUDGET_S):
             for name in list(loads)[:: -1 if number % 2 else 1]:
                 told(f"round {number + 1} of {rounds}, {name}")
                 results[name].append(sample(loads[name], of_port[loads[name].port]))

@@ -140,7 +140,7 @@ class Report:
             "Medians of interleaved rounds against references of the same run.\n",
             rows_table(self.rows),
         ]
-        for family in dict.fromkeys(side.family for side in self.sides):
+        for family in dict.fromkeys(side.family for side in self.sides if side.family != "store"):
             parts += [f"### {family}\n", sides_table(s for s in self.sides if s.family == family)]
         notes = [f"* {one.name}: {one.note}" for one in self.rows if one.note]
         notes += [f"* Not measured: {what}" for what in self.unmeasured]

@@ -25,18 +25,27 @@ from tests.bench.processes import check_alive, cpu_s, rss_mb, running, tree_cpu_
 from tests.bench.rebuilding import Rebuilt, rebuild, rebuild_rows
 from tests.bench.report import Row, Side, paired, row
 from tests.bench.traffic import Traffic, traffic
-from tests.bench.world import World, ends, last_records, place_group, publish
+from tests.bench.world import World, ends, last_records, place_group, publish, rounds_within
 from tests.e2e.loop import free_ports
 
 FAMILY = "scoring"
 KNOWN, ROUND = "known", "round"
 CUSTOMERS = int(os.environ.get("BENCH_CUSTOMERS", "4000"))
 PATIENCE_S = 180.0
+BUDGET_S = 200.0
 _DONE = """
 SELECT (SELECT coalesce(sum(next_offset), 0) FROM scoring.progress WHERE topic = 'cx.feedback.v1'),
   EXISTS (SELECT FROM scoring.outbox)
 """
 
+_STORE = """
+WITH size AS (SELECT relname::text AS name, pg_total_relation_size(oid) AS bytes FROM pg_class
+  WHERE relnamespace = 'scoring'::regnamespace AND relkind = 'r')
+SELECT (SELECT sum(bytes) FROM size WHERE name LIKE 'event%' OR name LIKE 'claim%' OR name = 'episode')
+    / (SELECT count(*) FROM scoring.event),
+  (SELECT sum(bytes) FROM size WHERE name IN ('customer', 'identifier', 'link'))
+    / (SELECT count(*) FROM scoring.customer WHERE state IS NOT NULL)
+"""
 
 Watch = Callable[["asyncpg.Connection[Any]"], Awaitable["Pass"]]
 
@@ -209,7 +218,7 @@ def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[
     stage, field = prepared(world, told), [*FIELD, *peers(told)]
     passes: dict[str, list[Pass]] = {one.name: [] for one in field}
     rebuilds: list[Rebuilt] = []
-    for number in range(rounds):
+    for number in rounds_within(rounds, BUDGET_S):
         for contender in field[:: -1 if number % 2 else 1]:
             told(f"round {number + 1} of {rounds}, {contender.name}")
             try:
@@ -226,7 +235,16 @@ def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[
     if len(field) == len(FIELD):
         yield "peers: their environment could not be installed"
     yield from _rows(field, passes)
+    yield world.sql(_store, KNOWN)
     yield from rebuild_rows(rebuilds, [one.rate for one in passes[OURS.name]])
+
+
+async def _store(connection: asyncpg.Connection[Any]) -> Side:
+    """What an event and a customer take on disk, indexes included."""
+    found = await connection.fetchrow(_STORE)
+    assert found is not None
+    sizes = {"bytes per event": float(found[0]), "bytes per customer": float(found[1])}
+    return Side("store", "store", 0.0, 0.0, more=sizes)
 
 
 def _rows(field: Sequence[Contender], passes: Mapping[str, list[Pass]]) -> Iterator[Row | Side]:

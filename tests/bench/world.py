@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,16 @@ class World:
         if template is None:
             migrations.upgrade_all(self.url(name))
         return name
+
+
+def rounds_within(rounds: int, seconds: float) -> Iterator[int]:
+    """0, 1, … as long as another round fits into the time; at least one."""
+    began = time.monotonic()
+    for number in range(rounds):
+        spent = time.monotonic() - began
+        if number and spent + spent / number > seconds:
+            return
+        yield number
 
 
 @contextmanager
