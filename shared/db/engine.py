@@ -49,6 +49,8 @@ async def connect(
             "statement_timeout": f"{int(statement_timeout_s * 1000)}",
             "lock_timeout": f"{int(lock_timeout_s * 1000)}",
             "idle_in_transaction_session_timeout": f"{int(idle_in_transaction_s * 1000)}",
+            # Whoever waited for a lock must see what the other wrote, whatever the server's default is.
+            "default_transaction_isolation": "read committed",
             "jit": "off",  # every statement is short; compiling one costs more than running it
         },
     )

@@ -232,6 +232,21 @@ class TestPool:
             assert await connection.fetchval("SHOW timezone") == "UTC"
         await engine.dispose()
 
+    async def test_read_committed_whatever_the_server_is_set_to(self, url: str) -> None:
+        """Who waited for a lock must see what the other wrote: the merges of scoring rely on it."""
+        engine = create_engine(url, 1)
+        async with driver(engine) as connection:
+            name = await connection.fetchval("SELECT current_database()")
+            await connection.execute(
+                f'ALTER DATABASE "{name}" SET default_transaction_isolation = serializable'
+            )
+            connection.terminate()
+        async with driver(engine) as connection, connection.transaction():
+            assert await connection.fetchval("SHOW transaction_isolation") == "read committed"
+        async with driver(engine) as connection:
+            await connection.execute(f'ALTER DATABASE "{name}" RESET default_transaction_isolation')
+        await engine.dispose()
+
 
 def test_problems_are_exceptions_with_a_text_for_logs() -> None:
     assert str(Problem("gone", "erased")) == "gone: erased"
