@@ -22,6 +22,8 @@ from shared.events.times import format_instant, instant_text
 EXCERPT: Final = 400
 MAX_EVENTS: Final = 100
 """More than this of one customer in one batch is history being loaded: the latest are told."""
+MAX_IDENTIFIERS: Final = 1_000
+"""The strongest come first. All of them, of a customer with very many, are more than the bus takes."""
 TOP: Final = 5
 
 __all__ = ["Applied", "applied_events", "common", "excerpt", "text_of"]
@@ -36,7 +38,7 @@ def common(view: View, row: CustomerRow) -> dict[str, Any]:
         "after": view.scores.published(),
         "policy": view.scores.policy,
         "model": view.scores.model,
-        "identifiers": tuple(row.identifiers),
+        "identifiers": tuple(row.identifiers[:MAX_IDENTIFIERS]),
         "name": row.name,
         "region": row.region,
         "persona": row.persona,
