@@ -6,6 +6,7 @@ through, and each would be a 500 that a stranger can cause.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.runtime.problem import Problem, Where
 
 MAX_BODY = 1024 * 1024
+BODY_DEADLINE_S = 30.0
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _decode = msgspec.json.Decoder().decode
 
@@ -40,7 +42,7 @@ class EdgeMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            body = await read_body(scope, receive, self._max_body)
+            body = await timely_body(scope, receive, self._max_body)
             if body:
                 if b"json" not in header(scope, b"content-type", b"json"):
                     raise Problem("unsupported_media_type", "send Content-Type: application/json")
@@ -78,6 +80,17 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def timely_body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """`read_body`, given up after a while: callers that stop in the middle would be waited for for ever."""
+    try:
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            return await read_body(scope, receive, limit)
+    except TimeoutError:
+        raise Problem(
+            "invalid_request", "the body did not arrive in time", headers={"connection": "close"}
+        ) from None
 
 
 def _too_large(limit: int) -> Problem:

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.db.engine import driver
 from shared.runtime.auth import ApiKeys
-from shared.runtime.edge import MAX_BODY, header, read_body, replay
+from shared.runtime.edge import MAX_BODY, header, replay, timely_body
 from shared.runtime.errors import is_unavailable
 from shared.runtime.problem import Problem, Where
 from shared.runtime.secrets import SecretBox, SecretError
@@ -81,7 +81,7 @@ class IdempotencyMiddleware:
                 "the key is too long",
                 [Where("Idempotency-Key", f"at most {MAX_KEY} bytes")],
             )
-        body = await read_body(scope, receive, MAX_BODY)
+        body = await timely_body(scope, receive, MAX_BODY)
         row, request = _row_id(scope, key), hashlib.sha256(scope["query_string"] + b"\n" + body).digest()
         kept = await self._claim(row, request, scope)
         if kept is not None:

@@ -211,21 +211,25 @@ def _answer(name: str) -> dict[str, Any]:
     }
 
 
-def _apps(names: list[str]) -> dict[str, FastAPI]:
-    """With deadlines so long that a busy machine is no 503, and a rate so high that a long run is no 429."""
+def services_in_process(names: list[str], group: str) -> dict[str, FastAPI]:
+    """With deadlines so long that a busy machine is no 503, and no limit of rate; `group` reads the bus."""
     given: dict[str, Any] = {"secret_key": b64encode(bytes(range(32))).decode()}
+    calm = {
+        "send_deadline_s": 20,
+        "spool_deadline_s": 20,
+        "source_rate_per_s": 1e6,
+        "process_rate_per_s": 1e7,
+    }
     made = {
-        "ingest": lambda: ingest_app(
-            IngestSettings.load(send_deadline_s=20, spool_deadline_s=20, source_rate_per_s=1e6, **given)
-        ),
-        "scoring": lambda: scoring_app(ScoringSettings.load(**given)),
-        "alerts": lambda: alerts_app(AlertsSettings.load(**given)),
+        "ingest": lambda: ingest_app(IngestSettings.load(**calm, **given)),
+        "scoring": lambda: scoring_app(ScoringSettings.load(consumer_group=f"{group}-scoring", **given)),
+        "alerts": lambda: alerts_app(AlertsSettings.load(consumer_group=f"{group}-alerts", **given)),
     }
     return {name: made[name]() for name in names}
 
 
 async def drive(count: int, seed: int, names: list[str]) -> dict[str, Any]:
-    apps = _apps(names)
+    apps = services_in_process(names, f"edge-{seed}")
     async with AsyncExitStack() as stack:
         for app in apps.values():
             await stack.enter_async_context(app.router.lifespan_context(app))

@@ -19,7 +19,7 @@ from tests.integration.ingest.process import free_port
 
 SECRET_KEY = b64encode(b"edge tests, 32 bytes of a key!!!").decode()
 NAMES = ("ingest", "scoring", "alerts")
-READY_S = 60.0
+READY_S = 120.0
 
 
 class Live(NamedTuple):

@@ -30,7 +30,7 @@ from tests.edge.outputs import (
 )
 from tests.integration.ingest.process import running
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 COMMANDS: Final = (
     ("doctor",),
     ("sources", "list"),
@@ -190,7 +190,7 @@ async def spread_poison(kafka: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_nothing_comes_out(own_database_url: str, kafka: str, tmp_path: Path) -> None:
     out, address = Output(), with_password(own_database_url)
     engine = create_engine(own_database_url, 2, "tests")

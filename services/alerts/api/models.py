@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -26,10 +27,10 @@ class Model(BaseModel):
 
 def _mail_address(value: str) -> str:
     """One @ with text around it, nothing that could begin another header or receiver."""
-    local, at, host = value.strip().partition("@")
-    if not (local and at and host) or "@" in host or any(c.isspace() or c in ",<>;" for c in value.strip()):
+    value = value.strip()
+    if not re.fullmatch(r"[^\s@,<>;]+@[^\s@,<>;]+", value) or not value.isprintable() or "=?" in value:
         raise ValueError("an email address such as ann@example.com")
-    return value.strip()
+    return value
 
 
 _Mail = Field(json_schema_extra={"format": "email"})

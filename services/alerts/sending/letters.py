@@ -46,7 +46,10 @@ def letter(body: bytes, what: str) -> Letter:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:200]
+    """A header's worth of text. An encoded word (RFC 2047) in what a customer wrote would be decoded by the
+    library, line breaks and all, and become headers of its own."""
+    visible = "".join(c if c.isprintable() else " " for c in text).replace("=?", "= ?")
+    return " ".join(visible.split())[:200]
 
 
 def _lines(data: dict[str, Any], what: str) -> list[str]:

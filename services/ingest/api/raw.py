@@ -54,7 +54,8 @@ async def body_of(scope: Scope, receive: Receive, limit: int) -> bytes:
         with Deadline(BODY_DEADLINE_S):
             return await read_body(scope, receive, limit)
     except TimeoutError:
-        raise Problem("invalid_request", "the body did not arrive in time") from None
+        late = {"connection": "close"}
+        raise Problem("invalid_request", "the body did not arrive in time", headers=late) from None
     except Problem as problem:
         if problem.status == TOO_LARGE:
             await _let_it_come(receive)

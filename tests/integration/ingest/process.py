@@ -27,7 +27,7 @@ from shared.events.bodies import InteractionOpened
 from shared.runtime.auth import ApiKeys, Scope
 
 SECRET_KEY = b64encode(bytes(range(32))).decode()
-START_S = 30.0
+START_S = 90.0
 READ_S = 20.0
 
 
