@@ -105,6 +105,8 @@ async def claim(
     Within a lane an alert's versions start in their order: a later one waits until the earlier one was
     tried once. After that the receiver orders by version, or one dead letter would hold up all news.
     The lanes are found by jumps along the index, so what waits for one of them costs the others nothing.
+    OFFSET 0 and the array keep the planner to indexes: it knows nothing of a backlog that just came, and
+    would compare all of a lane with all.
     """
     rows = await connection.fetch(
         "WITH RECURSIVE lanes (lane) AS ((SELECT lane FROM alerts.delivery WHERE state = 'pending'"
@@ -116,11 +118,11 @@ async def claim(
         "     WHERE e.lane = lanes.lane AND e.state = 'pending' AND e.next_at <= now()"
         "     AND (e.leased_until IS NULL OR e.leased_until < now())"
         "     AND NOT EXISTS (SELECT FROM alerts.delivery f WHERE f.alert = e.alert AND f.lane = e.lane"
-        "       AND f.version < e.version AND f.state = 'pending' AND f.step = 0)"
+        "       AND f.version < e.version AND f.state = 'pending' AND f.step = 0 OFFSET 0)"
         "     ORDER BY e.next_at, e.number LIMIT coalesce(r.room, 1) FOR UPDATE SKIP LOCKED) d"
         "   ORDER BY d.next_at LIMIT $3)"
         " UPDATE alerts.delivery d SET lease = gen_random_uuid(),"
-        "   leased_until = now() + make_interval(secs => $4) FROM due WHERE d.id = due.id"
+        "   leased_until = now() + make_interval(secs => $4) WHERE d.id = ANY(ARRAY(SELECT id FROM due))"
         " RETURNING d.id, d.lane, d.lease, d.alert, d.what, d.body, d.recipient, d.step, d.number",
         list(room),
         list(room.values()),
@@ -142,13 +144,14 @@ async def finish(connection: asyncpg.Connection, conclusions: Sequence[Conclusio
         "WITH told AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[],"
         "   $5::float8[]) AS t (id, lease, state, attempt, wait_s)),"
         " held AS MATERIALIZED (SELECT d.id FROM alerts.delivery d JOIN told USING (id, lease)"
-        "   ORDER BY d.id FOR UPDATE OF d)"
+        "   WHERE d.id = ANY($1::text[]) ORDER BY d.id FOR UPDATE OF d)"
         " UPDATE alerts.delivery d SET lease = NULL, leased_until = NULL,"
         "   state = CASE d.state WHEN 'pending' THEN coalesce(told.state, 'pending') ELSE d.state END,"
         "   step = d.step + (told.state IS NOT NULL)::int,"
         "   attempts = d.attempts || coalesce(told.attempt::jsonb, '[]'),"
         "   next_at = coalesce(now() + make_interval(secs => told.wait_s), d.next_at)"
-        " FROM told JOIN held USING (id) WHERE d.id = told.id AND d.lease = told.lease",
+        " FROM told JOIN held USING (id)"
+        " WHERE d.id = ANY($1::text[]) AND d.id = told.id AND d.lease = told.lease",
         [c.claimed.id for c in conclusions],
         [c.claimed.lease for c in conclusions],
         [c.following.state if c.following else None for c in conclusions],
