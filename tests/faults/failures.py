@@ -15,7 +15,7 @@ from tests.faults.failures_rows import FAILURES, Failure
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENT: Final = ROOT / "docs" / "guarantees.md"
-MEASURED: Final = ROOT / "docs" / "generated" / "faults.json"
+MEASURED: Final = ROOT / "docs" / "measured" / "faults.json"
 REPORT: Final = ROOT / "build" / "faults.jsonl"
 BEGIN: Final = "<!-- failures: begin, written by python -m tests.faults.failures -->"
 END: Final = "<!-- failures: end -->"
