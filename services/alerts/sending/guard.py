@@ -15,6 +15,8 @@ import httpcore
 import httpx
 import idna
 
+from services.alerts.sending.pools import Pools
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -181,10 +183,5 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, guard: Guard, resolve: Resolve | None = None) -> None:
         super().__init__(trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=None,
-            max_keepalive_connections=64,
-            keepalive_expiry=30.0,
-            network_backend=GuardedBackend(guard, resolve),
-        )
+        # The base class speaks of its pool only through the three methods that ours has, too.
+        self._pool = Pools(GuardedBackend(guard, resolve))  # type: ignore[assignment]
