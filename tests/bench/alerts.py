@@ -146,8 +146,8 @@ def deliveries(world: World) -> Rate:
 def _endpoints(port: int, receiver: int, key: str) -> None:
     base = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=base, headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
-        for name in ["fast", *(f"hang-{n}" for n in range(HANGING))]:
-            made = {"id": name, "kind": "webhook", "url": f"http://127.0.0.1:{receiver}/{name}"}
+        for host, name in [("0.1", "fast"), *((f"1.{n + 1}", f"hang-{n}") for n in range(HANGING))]:
+            made = {"id": name, "kind": "webhook", "url": f"http://127.0.{host}:{receiver}/{name}"}
             answer = client.post("/v1/endpoints", json=made | {"councils": ["default"]})
             if answer.status_code != 201:
                 raise RuntimeError(f"the endpoint was refused: {answer.text}")

@@ -16,6 +16,8 @@ import uvloop
 
 _EMAIL = re.compile(rb'"email:([^"]+)"')
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+HOSTS = ["127.0.0.1", *(f"127.0.1.{n}" for n in range(1, 201))]
+"""Many receivers are many hosts."""
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -50,7 +52,7 @@ class Receiver:
 
 
 async def main() -> None:
-    server = await asyncio.start_server(Receiver().serve, "127.0.0.1", int(sys.argv[1]))
+    server = await asyncio.start_server(Receiver().serve, HOSTS, int(sys.argv[1]))
     await server.serve_forever()
 
 
