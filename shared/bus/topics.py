@@ -71,6 +71,9 @@ def settings_of(spec: TopicSpec, brokers: int) -> dict[str, str]:
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
         "min.insync.replicas": "2" if replicated else "1",
         "unclean.leader.election.enable": "false",
+        # The broker's clock, not the sender's: Kafka refuses what comes from more than an hour ahead, and
+        # forgets at once what comes from before its retention, acknowledged or not.
+        "message.timestamp.type": "LogAppendTime",
     }
 
 
