@@ -12,7 +12,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import structlog
@@ -61,6 +61,7 @@ class Dispatcher:
         self._known: dict[str, _Known] = {}
         self._concluder = Concluder(engine, self._concluded)
         self._woken = asyncio.Event()
+        self._clock = datetime.now(UTC), time.monotonic()
 
     def wake(self) -> None:
         """After a commit that added deliveries."""
@@ -92,6 +93,9 @@ class Dispatcher:
                 claimed = await deliveries.claim(
                     connection, self._lanes.room(), free, self._receivers.timeout_s
                 )
+                if claimed:
+                    now = await connection.fetchval("SELECT clock_timestamp()")
+                    self._clock = now, time.monotonic()
         for delivery in claimed:
             self._lanes.began(delivery.lane)
             self._queues[delivery.lane].append((delivery, time.monotonic()))
@@ -103,13 +107,18 @@ class Dispatcher:
             async with asyncio.timeout(POLL_S - TURN_S):
                 await self._woken.wait()
 
+    def _now(self) -> datetime:
+        """By PostgreSQL's clock: receivers look at when a delivery was signed, and ours may be wrong."""
+        now, read_at = self._clock
+        return now + timedelta(seconds=time.monotonic() - read_at)
+
     def _give_back(self) -> None:
         """What was not begun in time: its lane hangs, and holds places that others need."""
         late = time.monotonic() - BEGIN_WITHIN_S
         for queue in self._queues.values():
             while queue and queue[0][1] < late:
                 claimed, _ = queue.popleft()
-                self._concluder.add(Conclusion(claimed, None, None, datetime.now(UTC), None))
+                self._concluder.add(Conclusion(claimed, None, None, self._now(), None))
 
     def _employ(self, lane: str) -> None:
         """As many workers as the lane has slots and deliveries."""
@@ -137,7 +146,7 @@ class Dispatcher:
 
     async def _deliver(self, claimed: Claimed) -> None:
         """One attempt. Supervisor of it: whatever goes wrong is an outcome, or the lease runs out."""
-        at, begun, kind = datetime.now(UTC), time.monotonic(), DIRECT
+        at, begun, kind = self._now(), time.monotonic(), DIRECT
         try:
             endpoint = await self._endpoint(claimed)
             kind = endpoint.kind if isinstance(endpoint, Endpoint) else DIRECT
