@@ -31,7 +31,7 @@ Step = Callable[[AsyncEngine], Awaitable[object]]
 
 
 class Countdown(Proxy):
-    """In front of a PostgreSQL; cuts at the n-th message of the connection that was armed."""
+    """In front of a PostgreSQL; cuts at the n-th message once it is armed."""
 
     def __init__(self, database_url: str) -> None:
         parts = urlsplit(database_url)
@@ -50,17 +50,18 @@ class Countdown(Proxy):
         self.sprung, self._heard, self._left = False, heard, after
 
     def disarm(self) -> bool:
-        """Whether it came to a cut."""
-        self._left = 0
-        return self.sprung
+        """Whether it came to a cut. From now on others may connect."""
+        sprung, self.sprung = self.sprung, False
+        self._left, self._away = 0, False
+        return sprung
 
-    def _springs(self, data: bytes, doomed: asyncio.Event) -> bool:
+    def _springs(self, data: bytes, doomed: asyncio.Event) -> bool:  # noqa: ARG002 - each message counts
         if not self._left:
             return False
         self._left -= 1
         if self._left:
             return False
-        self.sprung = True
+        self.sprung = self._away = True  # the dead do not connect anew
         if self._heard:
             doomed.set()
         return not self._heard
@@ -78,8 +79,8 @@ async def countdown(database_url: str) -> AsyncIterator[Countdown]:
 
 @asynccontextmanager
 async def pool(url: str) -> AsyncIterator[AsyncEngine]:
-    """As a process has it that was just started; one connection is open."""
-    engine = create_engine(url, 4, "test-countdown")
+    """As a process has it that was just started. Its one connection is open, and the only one to be cut."""
+    engine = create_engine(url, 1, "test-countdown")
     try:
         async with driver(engine) as conn:
             await conn.execute("SELECT")
