@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zlib import crc32
@@ -14,6 +15,8 @@ from tests.edge.live import SECRET_KEY
 from tests.senders_bodies import zulu
 from tests.senders_kit import Request, sign
 
+RUN: Final = secrets.token_hex(4)
+"""Another customer in each run: a bus that outlives its database tells of the earlier ones again."""
 SECRET: Final = "cnrysecret"
 PERSON: Final = "cnryperson"
 CARD: Final = "4111 1111 1111 1111"
@@ -58,10 +61,10 @@ def planted(value: Any, name: str = "") -> Any:  # noqa: ANN401 - JSON
     if not isinstance(value, str):
         return value
     if "@" in value:
-        return f"{PERSON}.{crc32(value.encode()) % 97}@canary.example"
+        return f"{PERSON}.{RUN}.{crc32(value.encode()) % 97}@canary.example"
     if "phone" in name:
         return PHONE
-    if _WORDS.search(name) and not name.endswith(("type", "_id")):
+    if _WORDS.search(name) and not name.endswith(("type", "_id", "nickname")):
         return f"{PERSON} pays with {CARD}, call {PHONE}"
     return value
 
@@ -90,17 +93,17 @@ def own_event(name: str, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - field
     """A bad answer of somebody with canaries everywhere; `body` adds to it."""
     return {
         "specversion": "1.0",
-        "id": f"{PERSON}-{name}",
+        "id": f"{PERSON}-{RUN}-{name}",
         "source": f"/{PERSON}",
         "type": "cxloop.survey.answered.v1",
         "time": zulu(datetime.now(UTC)),
         "data": {
-            "identifiers": [f"email:{PERSON}@canary.example", f"phone:{PHONE}", f"user:{PERSON}"],
+            "identifiers": [f"email:{PERSON}.{RUN}@canary.example", f"user:{PERSON}-{RUN}"],
             "body": {
-                "response": name,
+                "response": f"{RUN}-{name}",
                 "metric": "nps",
                 "score": 1,
-                "comment": f"{PERSON} paid with {CARD}",
+                "comment": f"{PERSON} paid with {CARD}, call {PHONE}",
                 **body,
             },
         },
