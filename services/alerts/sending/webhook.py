@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import socket
 import ssl
-import sys
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -23,11 +21,6 @@ LET_GO_BYTES: Final = 16_384
 LET_GO_S: Final = 0.5
 """As much of an answer's body is read, so that its connection can be used again; a longer or slower one is
 cut off. What it says does not matter."""
-
-if importlib.util.find_spec("sniffio") is None:
-    # The HTTP client looks for this package at every lock it takes, and Python forgets that there is none:
-    # a search of the disk each time, in all a twelfth of the time of a delivery.
-    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 def headers(delivery: str, secrets: tuple[str, ...], body: bytes, at: datetime) -> dict[str, str]:
