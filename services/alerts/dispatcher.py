@@ -217,9 +217,10 @@ class Dispatcher:
         return await self._receivers.mail(claimed, [recipient], at)
 
     async def _drain(self, writing: asyncio.Task[None]) -> None:
-        """What is under way may end; the rest is tried again after its lease."""
+        """What is under way may end, and is else tried again after its lease; the rest is given back."""
         for queue in self._queues.values():
-            queue.clear()
+            while queue:
+                self._concluder.add(Conclusion(queue.popleft()[0], None, None, self._now(), None))
         if workers := [task for tasks in self._workers.values() for task in tasks]:
             _, late = await asyncio.wait(workers, timeout=DRAIN_S)
             for task in late:

@@ -28,6 +28,7 @@ from shared.bus.batches import Batch, Record
 from shared.bus.producer import Producer
 from shared.bus.topics import SCORES
 from shared.db import outbox
+from shared.db.engine import create_engine
 from shared.db.outbox import OutboxRow
 from shared.db.relay import Relay
 from shared.events import scores
@@ -36,6 +37,7 @@ from tests.e2e.receivers import Hook, http_receiver
 from tests.faults.countdown import Countdown, Step, countdown, dies_everywhere, lives
 from tests.faults.world import SOAK
 from tests.integration.alerts.conftest import now
+from tests.integration.alerts.receivers import WebhookReceiver
 from tests.integration.bus_kit import everything, make_topic, producer_of
 from tests.integration.waiting import until
 from tests.unit.alerts.builders import answer, change
@@ -112,8 +114,12 @@ async def test_alerts_dies_at_every_statement_of_a_batch(past: Past, hook: Hook)
     assert await past.count("alerts.customer WHERE version = 2") == deaths + 2
 
 
-async def test_the_dispatcher_dies_at_every_statement(past: Past, hook: Hook) -> None:
+async def test_the_dispatcher_dies_at_every_statement(
+    past: Past, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it had sent is sent again, under the same id, once its lease is over (which is not waited for)."""
+    for patience in ("dispatcher.DRAIN_S", "dispatcher.RETRY_S", "concluding.RETRY_S"):
+        monkeypatch.setattr(f"services.alerts.{patience}", 0.1)  # the dead do not wait
     await connect(past, hook)
     told: list[str] = []
 
@@ -140,8 +146,11 @@ async def test_the_dispatcher_dies_at_every_statement(past: Past, hook: Hook) ->
     assert await past.count("alerts.delivery WHERE state = 'delivered'") == len(told)
 
 
-async def test_the_relay_dies_at_every_statement(past: Past, kafka: str, unique: Unique) -> None:
+async def test_the_relay_dies_at_every_statement(
+    past: Past, kafka: str, unique: Unique, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Everything arrives, some of it again; a key's newest message stays its last."""
+    monkeypatch.setattr("shared.db.relay.SHARE_EVERY_S", 0.1)  # the lanes of the dead are soon found free
     topic = unique("told")
     await make_topic(kafka, topic)
     async with producer_of(kafka) as producer:
@@ -214,3 +223,31 @@ async def at_work(loop: Any) -> AsyncIterator[None]:  # noqa: ANN401
 
 def said(what: str) -> None:
     sys.stdout.write(f"\n{what}\n")
+
+
+async def test_a_dispatcher_that_ends_gives_back_what_it_had_not_begun(past: Past) -> None:
+    """Else a rolling restart would hold up dozens of deliveries until their leases end."""
+    async with WebhookReceiver() as receiver:
+        await setup.install_shipped(past.conn)
+        await setup.put_endpoint(
+            past.conn, BOX, "hook", "webhook", receiver.url, ["default"], "full", new_secret()
+        )
+        engine = create_engine(past.proxy.url, 4, "test-dispatcher")
+        receivers = Receivers(Guard(("127.0.0.0/8",)), None, 10.0)
+        await add_deliveries(past, 0, 4)
+        async with at_work(Dispatcher(engine, BOX, receivers, 1).run()):
+            await until(lambda: ended(past, "alerts.delivery WHERE state = 'pending'"))
+            receiver.hang.clear()  # a lane that was fast is given several at once
+            await add_deliveries(past, 4, 8)
+            await until(lambda: len(receiver.requests) == 5)
+            receiver.hang.set()
+        assert await past.count("alerts.delivery WHERE leased_until IS NOT NULL") == 0
+        await receivers.aclose()
+        await engine.dispose()
+
+
+async def add_deliveries(past: Past, first: int, count: int) -> None:
+    rows = [
+        NewDelivery(f"d-{n}", "hook", None, 1, "opened", b'{"data":{}}') for n in range(first, first + count)
+    ]
+    await deliveries.add(past.conn, rows)
