@@ -245,9 +245,11 @@ async def drive(count: int, seed: int, names: list[str]) -> dict[str, Any]:
 
 
 async def _refused_by_scoring(ingest: FastAPI) -> dict[str, int]:
-    """Why, by code, what ingest took was not taken by scoring."""
+    """Why, by code, what ingest took of our sources was not taken by scoring; others poison the bus, too."""
     async with db_driver(ingest.state.engine) as connection:
-        rows = await connection.fetch("SELECT reasons FROM ingest.rejected WHERE by <> 'ingest'")
+        rows = await connection.fetch(
+            "SELECT reasons FROM ingest.rejected WHERE by <> 'ingest' AND source ~ '^(/sources/edge-|/edge$)'"
+        )
     return Counter(one["code"] for row in rows for one in json.loads(row["reasons"]))
 
 
