@@ -46,8 +46,8 @@ def main() -> int:
         return 0
     wanted: list[str] = given.only or list(FAMILIES)
     report = _run(wanted, given.rounds)
-    kept = _joined(report, wanted) if given.only else report
-    kept.save(BUILD)
+    if not given.only:
+        report.save(BUILD)
     sys.stdout.write(rows_table(report.rows) + "\n" + sides_table(report.sides))
     for what in report.unmeasured:
         sys.stdout.write(f"Not measured: {what}\n")
@@ -87,8 +87,11 @@ def _run(wanted: list[str], rounds: int) -> Report:
                 console.print_exception()
                 unmeasured.append(f"{family}: {str(error) or type(error).__name__}".splitlines()[0])
             progress.advance(task)
+            report = Report(machine(), f"{begun:%Y-%m-%d %H:%M} UTC", busy, rows, sides, unmeasured)
+            # A run that is cut off leaves what it has measured.
+            _joined(report, wanted[: wanted.index(family) + 1]).save(BUILD)
             console.print(f"{family} took {time.monotonic() - started:.0f} s")
-    return Report(machine(), f"{begun:%Y-%m-%d %H:%M} UTC", busy, rows, sides, unmeasured)
+    return report
 
 
 def _joined(report: Report, wanted: list[str]) -> Report:

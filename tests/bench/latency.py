@@ -26,7 +26,7 @@ from tests.e2e.loop import free_ports
 
 FAMILY = "latency"
 DATABASE = "latency"
-BURST = 1500
+BURST = 600
 STEADY_S = 15.0
 READERS, READ_S, READ_ROUNDS = 16, 1.5, 5
 CUSTOMERS = 200
