@@ -46,7 +46,12 @@ async def create_council(state: AppState, body: NewCouncil) -> CouncilModel:
     return await _put(state, body.id, body)
 
 
-@router.put("/{council_id}", summary="Create or replace a council", dependencies=[require(Scope.admin)])
+@router.put(
+    "/{council_id}",
+    summary="Create or replace a council",
+    responses={201: {"model": CouncilModel, "description": "Created"}},
+    dependencies=[require(Scope.admin)],
+)
 async def put_council(state: AppState, council_id: Id, body: CouncilBody, response: Response) -> CouncilModel:
     """Its alerts stay its own; the scope counts for alerts that open from now on."""
     async with state.reading() as connection:

@@ -98,7 +98,12 @@ async def create_endpoint(state: AppState, body: NewEndpoint) -> EndpointModel:
     return await _put(state, body.id, body, new=True)
 
 
-@router.put("/{endpoint_id}", summary="Create or replace an endpoint", dependencies=[require(Scope.admin)])
+@router.put(
+    "/{endpoint_id}",
+    summary="Create or replace an endpoint",
+    responses={201: {"model": EndpointModel, "description": "Created"}},
+    dependencies=[require(Scope.admin)],
+)
 async def put_endpoint(
     state: AppState, endpoint_id: Id, body: EndpointBody, response: Response
 ) -> EndpointModel:

@@ -77,6 +77,7 @@ async def create_rule(state: AppState, body: _Document) -> RuleDocument:
 @router.put(
     "/{rule_id}",
     summary="Create or replace a rule",
+    responses={201: {"model": RuleDocument, "description": "Created"}},
     dependencies=[require(Scope.admin)],
     openapi_extra=_PUT_BODY,
 )
