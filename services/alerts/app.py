@@ -45,8 +45,6 @@ DESCRIPTION = (
 )
 FIRST_TRY_S = 3.0
 TOPICS_DEADLINE_S = 60.0
-FAILURES = 5
-"""Batches in a row that fail before it is said: alerts stand still."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +159,7 @@ def _add_checks(health: Health, parts: _Parts) -> None:
     async def handling() -> str | None:
         return parts.loop.failing
 
-    async def batches() -> str | None:
-        return f"the last {parts.loop.failures} batches failed" if parts.loop.failures >= FAILURES else None
-
     health.check("database", database)
-    health.check("batches", batches)
     health.check("batches", handling)
     health.check("bus", bus)
     health.check("scores", consumer, "liveness")

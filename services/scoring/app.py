@@ -40,9 +40,6 @@ DESCRIPTION: Final = (
     "explained to the event."
 )
 
-FAILURES: Final = 5
-"""Batches in a row that fail before traffic had better go elsewhere: scores stand still."""
-
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with everything wired; connections are opened by its lifespan."""
@@ -97,9 +94,6 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
     async def handling() -> str | None:
         return loop.failing
 
-    async def folded() -> str | None:
-        return f"the last {loop.failures} batches failed" if loop.failures >= FAILURES else None
-
     async def current() -> str | None:
         return "another process put a newer policy in force" if folder.superseded else None
 
@@ -108,7 +102,6 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
 
     health.check("folding", folding, "liveness")
     health.check("batches", handling)
-    health.check("batches", folded)
     health.check("policy", current)
     health.check("clean", clean)
 

@@ -104,11 +104,6 @@ class ConsumerLoop:
         return f"every batch fails: {why}" if lasts else None
 
     @property
-    def failures(self) -> int:
-        """How many batches in a row could not be handled."""
-        return self._failures
-
-    @property
     def lag(self) -> int:
         """Records of our partitions that wait, as last looked at."""
         return self._watch.lag

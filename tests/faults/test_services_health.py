@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from services.scoring.app import create_app
@@ -22,15 +23,18 @@ from tests.integration.waiting import until
 Unique = Callable[[str], str]
 
 
-async def test_scoring_says_that_no_batch_succeeds(own_database_url: str, kafka: str, unique: Unique) -> None:
+async def test_scoring_says_that_no_batch_succeeds(
+    own_database_url: str, kafka: str, unique: Unique, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And that they do again, without a restart."""
+    monkeypatch.setattr("shared.bus.consumer.FAILING_S", 1.0)
     name = unique("batches")
     async with running(own_database_url, kafka, name) as (app, client):
         await rename(own_database_url, "claim", "elsewhere")
         async with producer_of(kafka) as producer:
             told = event("survey.answered", name, f"user:{name}", response=name, metric="nps", score=9)
             await producer.send(FEEDBACK, b"k", encode(told))
-        await until(lambda: says(client, 503, "batches failed"), 60)
+        await until(lambda: says(client, 503, "every batch fails"), 60)
         await rename(own_database_url, "elsewhere", "claim")
         await until(lambda: says(client, 200, "ok"), 60)
         assert not app.state.tasks.failed
