@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import asyncpg
 import structlog
 
 from services.scoring import measures
+from services.scoring.apart import LONG, apart
 from services.scoring.claiming import take
 from services.scoring.domain.identity import mention
 from services.scoring.engine import Engine
-from services.scoring.graph import Graph, resolve
+from services.scoring.graph import Graph, Part, resolve
 from services.scoring.intake import Intake, Message, Sense, gather
 from services.scoring.locking import ContendedError, Ground, hold
 from services.scoring.outcome import Outcome, Setting, outcome
@@ -31,11 +32,13 @@ from services.scoring.records import Code, Refused, refusal
 from services.scoring.store import customers, episodes, events, identities, policies, progress, queues
 from services.scoring.store.episodes import EpisodeRow
 from services.scoring.store.events import Retraction
+from services.scoring.store.policies import SupersededError
 from services.scoring.store.types import Conn
 from shared.db import outbox
 from shared.db.outbox import OutboxRow
 from shared.events import rejections
 from shared.events.times import EPOCH, Micros
+from shared.runtime.errors import is_unavailable
 
 log = structlog.get_logger()
 
@@ -50,8 +53,6 @@ HALVED: Final = (
     asyncpg.QueryCanceledError,
 )
 """Errors that a smaller batch is likely not to have."""
-POISON: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, asyncpg.DataError)
-"""Errors that lie in what was read, not in a part that is away."""
 
 
 class Context(NamedTuple):
@@ -71,13 +72,28 @@ async def absorb(conn: Conn, messages: Sequence[Message], context: Context) -> T
     except HALVED:
         if len(messages) == 1:
             raise
-    except POISON as error:
+    except Exception as error:
+        if not is_poison(error):
+            raise
         if len(messages) == 1:
             log.error("an event cannot be folded, listed as refused", exc_info=error)
             return await fold_in(conn, _refused(messages[0]), context)
     measures.HALVED.inc()
     middle = len(messages) // 2
     return await absorb(conn, messages[:middle], context) + await absorb(conn, messages[middle:], context)
+
+
+def is_poison(error: Exception) -> bool:
+    """Whether an error lies in what was read, so that a part of the batch has it and the rest has not.
+
+    1. Not what is away, contended or superseded; nor a process without memory: all of the batch is repeated.
+    2. Of what PostgreSQL says only that a value cannot be held. 3. Whatever else code of ours raises.
+    """
+    if isinstance(error, (SupersededError, MemoryError)) or is_unavailable(error):  # 1
+        return False
+    if isinstance(error, asyncpg.PostgresError):  # 2
+        return isinstance(error, asyncpg.DataError)
+    return True  # 3
 
 
 def _refused(message: Message) -> Intake:
@@ -124,9 +140,17 @@ async def outcomes_of(
     )
     found = []
     for part in graph.parts:
-        found.append(outcome(part, setting, engine))
-        await asyncio.sleep(0)  # requests are served between two customers
+        if len(part.after) >= LONG:
+            found.append(await apart(conn, _folding(part, setting, engine)))
+        else:
+            found.append(outcome(part, setting, engine))
+            await asyncio.sleep(0)  # requests are served between two customers
     return found
+
+
+def _folding(part: Part, setting: Setting, engine: Engine) -> Callable[[], Outcome]:
+    """Not a `partial`: who prints an error with its frames would print all events of a customer."""
+    return lambda: outcome(part, setting, engine)
 
 
 def _organisations(ground: Ground) -> set[str]:
