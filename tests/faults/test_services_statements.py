@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,7 +23,6 @@ from tests.faults import verdict
 from tests.faults.countdown import Countdown, Step, countdown, dies_everywhere, lives, pool
 from tests.faults.world import SOAK
 from tests.integration.scoring.kit import event, raw_record, records, retraction
-
 
 MOST_DEATHS = 200
 """More than any step here has messages."""
@@ -86,9 +86,9 @@ def before(n: int) -> list[Event]:
 def batch_of(n: int) -> list[Event]:
     """They turn out to be one; an answer is taken back; a newcomer; something is said twice."""
     ann, other = f"user:u{n}", f"email:u{n}@example.com"
-    public = {"message": "1", "author": "agent", "public": True}
+    public: dict[str, Any] = {"message": "1", "author": "agent", "public": True}
     message = event("ticket.message", f"m{n}", at=4, interaction=f"{n}", **public)
-    csat = {"response": f"c{n}", "metric": "csat", "score": 2, "scale": [1, 5]}
+    csat: dict[str, Any] = {"response": f"c{n}", "metric": "csat", "score": 2, "scale": [1, 5]}
     return [
         event("customer.identified", f"i{n}", ann, other, at=5, name="Ann", account=f"firm{n % 3}"),
         message,
