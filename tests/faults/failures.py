@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.faults.failures_rows import FAILURES, Failure
+from tests.faults.failures_parts import Failure
+from tests.faults.failures_rows import FAILURES
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENT: Final = ROOT / "docs" / "guarantees.md"
@@ -19,6 +20,7 @@ MEASURED: Final = ROOT / "docs" / "measured" / "faults.json"
 REPORT: Final = ROOT / "build" / "faults.jsonl"
 BEGIN: Final = "<!-- failures: begin, written by python -m tests.faults.failures -->"
 END: Final = "<!-- failures: end -->"
+AT_ONCE_S: Final = 0.25
 _HEAD: Final = (
     "| | component | fault | what a user sees | test | last measured |\n|---|---|---|---|---|---|\n"
 )
@@ -51,10 +53,14 @@ def measured(figure: dict[str, Any]) -> str:
     """In words: how long the fault lasted, and how long it took until all was well."""
     lasted = f"{figure['fault_s']:.0f} s" if figure["fault_s"] >= 1 else "an instant"
     return (
-        f"{lasted}: 2xx again after {figure['first_202_s']:.1f} s,"
+        f"{lasted}; the next 2xx {_after(figure['first_202_s'])},"
         f" all folded after {figure['drained_s']:.1f} s;"
         f" {figure['acknowledged']} acknowledged, none lost, none twice"
     )
+
+
+def _after(seconds: float) -> str:
+    return "at once" if seconds < AT_ONCE_S else f"after {seconds:.1f} s"
 
 
 def split(document: str) -> Split:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults import failures
-from tests.faults.failures_rows import FAILURES, Failure
+from tests.faults.failures_parts import Failure
+from tests.faults.failures_rows import FAILURES
 
 AT_LEAST = 20
 """Rows that the table promises."""
