@@ -123,3 +123,10 @@ async def test_a_batch_that_is_cut_off_leaves_nothing_behind(scoring: Room) -> N
     await together(*(scoring.fold(*story(), partition=i) for i in range(3)))
     assert await scoring.query("SELECT count(*) FROM scoring.event") == [(len(story()),)]
     await check_linear(scoring, ANN, BOB)
+
+
+async def test_progress_follows_a_log_that_began_anew(scoring: Room) -> None:
+    """A topic was made again. Else a database that is set back later would seem to know all of it."""
+    await scoring.fold(event("ticket.opened", "old", "user:ann", interaction="1"), first=500)
+    await scoring.fold(event("ticket.opened", "new", "user:ann", interaction="2"), first=0)
+    assert await scoring.query("SELECT next_offset FROM scoring.progress") == [(1,)]
