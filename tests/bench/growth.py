@@ -91,7 +91,7 @@ def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[
     few, many = passes.values()
     name = f"at {customers:,} / at {few_customers:,} customers"
     cost = paired([p.cpu_us + p.database_us for p in many], [p.cpu_us + p.database_us for p in few])
-    yield row(FAMILY, f"CPU per event of scoring and PostgreSQL {name}", cost, 1.3, "lower")
+    yield row(FAMILY, f"CPU per event {name}", cost, 1.3, "lower")
     memory = paired([p.memory_mb for p in many], [p.memory_mb for p in few])
     yield row(FAMILY, f"memory of scoring {name}", memory, 1.1, "lower")
     for size, found in passes.items():
