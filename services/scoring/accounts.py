@@ -103,7 +103,7 @@ async def _rolled(
         account_id=held.id,
         before=before or published.NOTHING_KNOWN,
         events=applied,
-        leaves=tuple(sorted(nodes)),
+        leaves=messages.leaves(nodes),
         causes=causes(engine, subject, held.scored_at, t, [e.id for e in applied]) if before else (),
         merged_from=tuple(sorted({m for one in news for m in one.merged_from} - {held.id})),
         split_from=next((one.split_from for one in news if one.split_from), None),

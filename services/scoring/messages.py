@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from services.scoring.domain.revisions import key_of
@@ -24,9 +24,15 @@ MAX_EVENTS: Final = 100
 """More than this of one customer in one batch is history being loaded: the latest are told."""
 MAX_IDENTIFIERS: Final = 1_000
 """The strongest come first. All of them, of a customer with very many, are more than the bus takes."""
+MAX_LEAVES: Final = 10_000
 TOP: Final = 5
 
 __all__ = ["Applied", "applied_events", "common", "excerpt", "text_of"]
+
+
+def leaves(ids: Iterable[str]) -> tuple[str, ...]:
+    """The customer's nodes, by which alerts find theirs again after a split; of very many the first ones."""
+    return tuple(sorted(ids)[:MAX_LEAVES])
 
 
 def common(view: View, row: CustomerRow) -> dict[str, Any]:

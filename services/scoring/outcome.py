@@ -119,7 +119,7 @@ def _change(
         merged_from=part.merged_from,
         split_from=part.split_from,
         quiet=setting.quiet,
-        leaves=tuple(sorted(n.id for n in part.nodes)),
+        leaves=messages.leaves(n.id for n in part.nodes),
         **messages.common(view, row),
     )
 

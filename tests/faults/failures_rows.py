@@ -161,7 +161,7 @@ DATA: Final = (
         "very many identifiers that become one person",
         "one customer; every old id answers",
         "tests/faults/test_data_shapes.py::test_very_many_names_become_one",
-        figure="equal to the linear fold",
+        figure="50,000 in 44 s, equal to the linear fold; one more event: 3.6 s of CPU",
     ),
     Failure(
         "data",
