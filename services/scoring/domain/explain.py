@@ -20,7 +20,6 @@ from services.scoring.domain.parts import Mean, Part, Shape, health_points
 from services.scoring.domain.policy import Policy
 from services.scoring.domain.rows import Row, Rows
 from services.scoring.domain.score import Summed, read, summed
-from services.scoring.domain.state import State
 from services.scoring.domain.totals import Totals, beside
 from services.scoring.domain.trend import trend_rows
 from services.scoring.domain.types import Episode, Fold, Nano, Signal
@@ -30,29 +29,16 @@ from shared.events.times import Micros
 def explain(customer: Customer, policy: Policy, model: Model, now: Micros) -> Explanation:
     """Explain a customer that was folded at `now` under the same policy."""
     told = [(episode, customer.folds[key]) for key, episode in customer.episodes.items()]
-    return explain_folds(customer.state, told, customer.attributes, policy, model, now)
-
-
-def explain_folds(
-    state: State,
-    told: Sequence[tuple[Episode, Fold]],
-    attributes: Attributes,
-    policy: Policy,
-    model: Model,
-    now: Micros,
-) -> Explanation:
-    """The same for an account: `told` are the episodes of all its people, each under its own promise.
-
-    `state` holds the settled ones of them.
-    """
     live = [fold for _, fold in told if fold.live]
-    return explain_summed(summed(state, live, attributes, policy, model, now), told, attributes)
+    return explain_summed(
+        summed(customer.state, live, customer.attributes, policy, model, now), told, customer.attributes
+    )
 
 
 def explain_summed(
     whole: Summed, told: Sequence[tuple[Episode, Fold]], attributes: Attributes
 ) -> Explanation:
-    """Explain what was summed up already."""
+    """The same of what was summed up already; for an account `told` are the episodes of all its people."""
     view, totals, sums = whole
     scores = read(whole)
     rows = Rows((*(fold for _, fold in told), *beside(attributes, view.policy, view.now)), view)
