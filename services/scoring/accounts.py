@@ -27,6 +27,7 @@ from services.scoring.store import customers, identities, policies, queues
 from services.scoring.store.customers import CustomerRow, Held
 from services.scoring.store.queues import Dirty, News
 from services.scoring.store.types import Conn
+from services.scoring.store.writing import Write, write
 from services.scoring.view import View
 from shared.db import outbox
 from shared.db.engine import driver
@@ -65,8 +66,8 @@ class Accounts:
 
 async def roll_up(conn: Conn, engine: Engine) -> int:
     """One turn. Raises MovedError."""
-    async with conn.transaction():
-        now = await policies.share(conn, engine.generation)
+    async with policies.shared(conn):
+        now = await policies.current(conn, engine.generation)
         dirty = await queues.take(conn)
         if not dirty:
             return 0
@@ -77,8 +78,7 @@ async def roll_up(conn: Conn, engine: Engine) -> int:
         again = await identities.roots(conn, [root])
         if locked is None or locked.version != held.version or again[root] != root:
             raise MovedError
-        await customers.write_account(conn, [row])
-        await outbox.add(conn, SCHEMA, [message])
+        await write(conn, [customers.writing_account([row]), Write(*outbox.adding(SCHEMA, [message]))])
     measures.RESCORED.labels("account").inc()
     return 1
 

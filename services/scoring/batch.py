@@ -9,31 +9,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import asyncpg
 import structlog
 
 from services.scoring import measures
-from services.scoring.apart import LONG, apart
 from services.scoring.claiming import take
-from services.scoring.domain.identity import mention
 from services.scoring.engine import Engine
-from services.scoring.graph import Graph, Part, resolve
+from services.scoring.folding import Folded, folded
 from services.scoring.intake import Intake, Message, Sense, gather
-from services.scoring.locking import ContendedError, Ground, hold
-from services.scoring.outcome import Outcome, Setting, outcome
+from services.scoring.locking import ROUNDS, ContendedError, GrownError, hold
 from services.scoring.placing import Placed, place
 from services.scoring.placing import target as target_of
 from services.scoring.records import Code, Refused, refusal
-from services.scoring.store import customers, episodes, events, identities, policies, progress, queues
-from services.scoring.store.episodes import EpisodeRow
+from services.scoring.store import events, identities, policies, progress
 from services.scoring.store.events import Retraction
 from services.scoring.store.policies import SupersededError
 from services.scoring.store.types import Conn
+from services.scoring.store.writing import Write, write
 from shared.db import outbox
 from shared.db.outbox import OutboxRow
 from shared.events import rejections
@@ -104,116 +100,59 @@ def _refused(message: Message) -> Intake:
 
 
 async def fold_in(conn: Conn, intake: Intake, context: Context) -> Tally[str]:
-    """One transaction."""
-    async with conn.transaction():
+    """One transaction, begun again where others moved what it touches."""
+    around: frozenset[str] = frozenset()
+    for _ in range(ROUNDS):
+        try:
+            return await _fold_in(conn, intake, context, around)
+        except GrownError as grown:
+            around = grown.around
+    raise ContendedError
+
+
+async def _fold_in(conn: Conn, intake: Intake, context: Context, around: frozenset[str]) -> Tally[str]:
+    async with policies.shared(conn):
         with measures.step("claim"):
-            now = await policies.share(conn, context.engine.generation)
-            taken = await take(conn, intake)
+            taken = await take(conn, intake, context.engine.generation)
         told: list[OutboxRow] = [_rejection(r) for r in taken.refused]
         placed = [place(i) for i in taken.applied.values()]
+        writes: list[Write | None] = [progress.writing(intake.offsets)]
         if placed:
             with measures.step("lock"):
-                ground = await hold(conn, placed, now)
+                ground = await hold(conn, placed, taken.now, around)
             with measures.step("fold"):
-                graph = resolve(ground)
-                outcomes = await outcomes_of(conn, ground, graph, context.engine)
-            with measures.step("write"):
-                await _write(conn, ground, graph, outcomes)
-            told += [message for o in outcomes for message in o.messages]
-        with measures.step("tell"):
-            await outbox.add(conn, SCHEMA, told)
-            await progress.write(conn, intake.offsets)
+                done = await folded(conn, ground, context.engine, earlier=taken.earlier)
+            writes += [*_of_events(done), *done.writes()]
+            told += done.messages
+        if told:
+            writes.append(Write(*outbox.adding(SCHEMA, told)))
+        with measures.step("write"):
+            await write(conn, writes)
     return taken.tally
 
 
-async def outcomes_of(
-    conn: Conn, ground: Ground, graph: Graph, engine: Engine, *, quiet: bool = False
-) -> list[Outcome]:
-    """Fold every customer that is held."""
-    setting = Setting(
-        ground=ground,
-        graph=graph,
-        identifiers=await identities.identifiers(conn, list(ground.nodes)),
-        accounts=await identities.roots(conn, _organisations(ground)),
-        fresh=_by_part(ground, graph),
-        quiet=quiet,
-    )
-    found = []
-    for part in graph.parts:
-        if len(part.after) >= LONG:
-            found.append(await apart(conn, _folding(part, setting, engine)))
-        else:
-            found.append(outcome(part, setting, engine))
-            await asyncio.sleep(0)  # requests are served between two customers
-    return found
-
-
-def _folding(part: Part, setting: Setting, engine: Engine) -> Callable[[], Outcome]:
-    """Not a `partial`: who prints an error with its frames would print all events of a customer."""
-    return lambda: outcome(part, setting, engine)
-
-
-def _organisations(ground: Ground) -> set[str]:
-    """Leaves of all organisations that the rows name."""
-    named = (mention(row.event).organisation for row in [*ground.rows, *(p.row for p in ground.placed)])
-    return {leaf for leaf in named if leaf}
-
-
-def _by_part(ground: Ground, graph: Graph) -> dict[str, list[Placed]]:
-    fresh: dict[str, list[Placed]] = {}
-    for p in ground.placed:
-        leaf = graph.owners.get(p.row.episode) if p.row.episode else p.row.leaf
-        if leaf in graph.root_of:
-            fresh.setdefault(graph.root_of[leaf], []).append(p)
-    return fresh
-
-
-async def _write(conn: Conn, ground: Ground, graph: Graph, outcomes: Sequence[Outcome]) -> None:
-    moments = {o.row.id: o.row.scored_at for o in outcomes}
+def _of_events(done: Folded) -> list[Write | None]:
+    """The log, and what links and retractions say, as of the moment of the customer they are of."""
+    ground, graph = done.ground, done.graph
+    moments = {o.row.id: o.row.scored_at for o in done.outcomes}
 
     def applied_at(placed: Placed) -> Micros:
         leaf = graph.owners.get(placed.row.episode) if placed.row.episode else placed.row.leaf
         return moments.get(graph.root_of.get(leaf or "", ""), ground.now)
 
-    await events.insert(conn, [p.row._replace(applied_at=applied_at(p)) for p in ground.placed])
     pairs = [(p.event, target_of(p.event)) for p in ground.placed]
-    undone = [Retraction(event.id, target, event.source) for event, target in pairs if target]
-    if undone:
-        await events.add_retractions(conn, undone)
-    if ground.undoing:
-        await events.attach(conn, ground.undoing)
-    await identities.write_links(
-        conn,
-        [
-            link._replace(applied_at=moments.get(graph.root_of.get(link.a, ""), link.applied_at))
-            if link.applied_at == ground.now
-            else link
-            for link in graph.links
-        ],
-    )
-    await episodes.write(conn, _moved(ground, graph))
-    await write_outcomes(conn, ground, graph, outcomes)
-
-
-async def write_outcomes(conn: Conn, ground: Ground, graph: Graph, outcomes: Sequence[Outcome]) -> None:
-    """Customers' rows, whom they absorbed, and accounts to be rolled up."""
-    nodes = ground.nodes
-    moved = {leaf: root for leaf, root in graph.root_of.items() if root not in (leaf, nodes[leaf].root)}
-    if moved:
-        await customers.absorb(conn, moved)
-    await customers.write(conn, [o.row for o in outcomes if not ground.nodes[o.row.id].organisation])
-    await customers.write_own(conn, [o.row for o in outcomes if ground.nodes[o.row.id].organisation])
-    await queues.add(conn, [dirty for o in outcomes for dirty in o.dirty])
-
-
-def _moved(ground: Ground, graph: Graph) -> list[EpisodeRow]:
-    """Episodes whose owner changed, or that are new."""
-    found = []
-    for episode, row in ground.held.items():
-        now = row._replace(owner=graph.owners.get(episode), about=graph.abouts.get(episode))
-        if now != row:
-            found.append(now)
-    return found
+    links = [
+        link._replace(applied_at=moments.get(graph.root_of.get(link.a, ""), link.applied_at))
+        if link.applied_at == ground.now
+        else link
+        for link in graph.links
+    ]
+    return [
+        events.inserting([p.row._replace(applied_at=applied_at(p)) for p in ground.placed]),
+        events.adding_retractions([Retraction(e.id, undone, e.source) for e, undone in pairs if undone]),
+        events.attaching(ground.undoing),
+        identities.writing_links(links),
+    ]
 
 
 def _rejection(refused: Refused) -> OutboxRow:

@@ -11,19 +11,25 @@ from services.scoring.records import Incoming, Refused
 from services.scoring.store import claims
 from services.scoring.store.claims import Claim, Outcome
 from services.scoring.store.types import Conn
-from shared.events.times import EPOCH, to_micros
+from shared.events.times import EPOCH, Micros, to_micros
 
 
 class Taken(NamedTuple):
-    """`applied` are the events that take effect in this batch: new ones, and earlier receipts of old ones."""
+    """`applied` are the events that take effect in this batch: new ones, and earlier receipts of old ones,
+    whose ids are `earlier`. `now` is the database's time."""
 
     applied: dict[str, Incoming]
     refused: list[Refused]
     tally: Tally[str]
+    earlier: frozenset[str]
+    now: Micros
 
 
-async def take(conn: Conn, intake: Intake) -> Taken:
-    """Claim what nobody claimed. A target of a retraction is claimed, too, so that both halves meet."""
+async def take(conn: Conn, intake: Intake, generation: int) -> Taken:
+    """Claim what nobody claimed. A target of a retraction is claimed, too, so that both halves meet.
+
+    Raises SupersededError where another policy than that of `generation` is in force.
+    """
     wanted = {i: _claim(incoming) for i, incoming in intake.events.items()}
     for incoming in intake.events.values():
         undone = target(incoming.event)
@@ -32,7 +38,7 @@ async def take(conn: Conn, intake: Intake) -> Taken:
     for one in intake.refused:
         if one.event_id is not None:
             wanted.setdefault(one.event_id, Claim(one.event_id, 0, 0, Outcome.REJECTED, None))
-    ours = await claims.claim(conn, wanted.values()) if wanted else set()
+    now, ours = await claims.claim(conn, generation, wanted.values())
     others = [i for i in intake.events if i not in ours]
     known = await claims.read(conn, others) if others else {}
     applied = {i: incoming for i, incoming in intake.events.items() if i in ours}
@@ -52,7 +58,7 @@ async def take(conn: Conn, intake: Intake) -> Taken:
     if earlier:
         await claims.move_earlier(conn, earlier)
     tally["rejected"] = len(refused)
-    return Taken(applied, refused, tally)
+    return Taken(applied, refused, tally, frozenset(claim.event_id for claim in earlier), now)
 
 
 def _claim(incoming: Incoming) -> Claim:

@@ -2,13 +2,16 @@
 
 Order: identifiers, episodes, root customers, each sorted by id. Between looking and locking somebody else
 may merge a customer or move an episode; so after locking the roots a fresh statement looks again, and if
-more is touched than is held, all locks since the savepoint are let go and the larger set is taken.
+more is touched than is held, the transaction is undone and begun again with the larger set.
 (A join with FOR UPDATE would hand back the dead row of a merge.)
+
+What is read of the customers held is what a batch usually needs: the events of episodes that it touches or
+that are live, and the kept folds of the others. `complete` reads the rest where that will not do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from services.scoring import undoings
@@ -16,11 +19,13 @@ from services.scoring.domain.identity import Mention, mention, names, owner
 from services.scoring.domain.types import EpisodeKey
 from services.scoring.effective import effective
 from services.scoring.placing import Placed, leaves_to_hold, new_leaves
-from services.scoring.store import customers, episodes, events, identities, policies
+from services.scoring.store import customers, episodes, events, ground, identities
 from services.scoring.store.customers import Held
 from services.scoring.store.episodes import EpisodeRow
+from services.scoring.store.ground import Look
 from services.scoring.store.identities import LinkRow, Node
 from services.scoring.store.types import Conn, Stored, episode_id
+from services.scoring.undoings import Laid
 from shared.events.ids import leaf_id
 from shared.events.times import Micros
 
@@ -31,12 +36,20 @@ class ContendedError(Exception):
     """Others kept moving what this batch touches: try again with a smaller one."""
 
 
+class GrownError(Exception):
+    """More is touched than is held: begin again, with these episodes beside one's own."""
+
+    def __init__(self, around: Collection[str]) -> None:
+        self.around = frozenset(around)
+
+
 class Ground(NamedTuple):
     """Everything a batch may change, held until its transaction ends.
 
-    `owners` is who owned each episode before, `rows` what the store holds of all episodes and customers
-    held, `placed` the batch's own events with retractions laid where their targets are. `episodes` are all
-    that belong to the customers held, `held` those that are themselves locked.
+    `owners` is who owned each episode before, `placed` the batch's own events with retractions laid where
+    their targets are. `episodes` are all that belong to the customers held, `held` those that are themselves
+    locked. `rows` is what the store holds of these, and of the others that have no kept fold; of the roots in
+    `whole`, all there is. `root_of` names the roots of organisations, too.
     """
 
     now: Micros
@@ -50,96 +63,84 @@ class Ground(NamedTuple):
     roots: dict[str, Held]
     links: list[LinkRow]
     rows: list[Stored]
+    identifiers: dict[str, str]
+    root_of: dict[str, str]
+    whole: frozenset[str] = frozenset()
 
 
-class _Episodes(NamedTuple):
+class _Held(NamedTuple):
     rows: dict[str, EpisodeRow]
     stored: list[Stored]
-    owners: dict[str, str | None]
+
+    @property
+    def owners(self) -> dict[str, str | None]:
+        return {e: row.owner for e, row in self.rows.items()}
 
 
-async def hold(conn: Conn, placed: Sequence[Placed], now: Micros) -> Ground:
-    """Lock what these events touch and read it. Raises ContendedError."""
-    leaves = new_leaves(placed)
-    if leaves:
-        await identities.ensure(conn, leaves, now)
-    settled, targets, undoing = await undoings.lay(conn, placed)
-    await episodes.ensure(conn, _keys(settled))
-    wanted = _touched(settled, undoing) | {p.row.about for p in settled if p.row.about}
-    held_leaves = _leaves(settled, targets, undoing)
-    for _ in range(ROUNDS):
-        savepoint = conn.transaction()
-        await savepoint.start()
-        ground = await _round(conn, settled, targets, undoing, wanted, held_leaves)
-        if isinstance(ground, Ground):
-            await savepoint.commit()
-            return ground
-        await savepoint.rollback()
-        wanted |= ground
-    raise ContendedError
-
-
-async def _round(
-    conn: Conn,
-    placed: list[Placed],
-    targets: dict[str, list[Stored]],
-    undoing: list[Stored],
-    wanted: set[str],
-    leaves: set[str],
-) -> Ground | set[str]:
-    """One attempt; a set is what else has to be locked (empty: only the customers moved)."""
-    touched = _touched(placed, undoing)
-    wanted |= await episodes.around(conn, touched)
-    rows = await episodes.lock(conn, wanted)
-    grown = (await episodes.around(conn, touched)) - wanted
-    if grown:
-        return grown
-    stored = await events.of_episodes(conn, wanted)
-    owners = {e: row.owner for e, row in rows.items()}
-    after, _ = owners_after(rows, stored, placed, undoing)
-    all_leaves = leaves | {leaf for o in (owners, after) for leaf in o.values() if leaf}
-    root_of = await identities.roots(conn, all_leaves)
-    locked = await customers.lock(conn, set(root_of.values()))
-    now = await policies.clock(conn)
-    again = await identities.roots(conn, all_leaves)
-    if not locked.keys() >= set(again.values()):
-        return set()
-    return await _read(conn, now, placed, targets, undoing, _Episodes(rows, stored, owners), locked)
+async def hold(
+    conn: Conn, placed: Sequence[Placed], now: Micros, more: frozenset[str] = frozenset()
+) -> Ground:
+    """Lock what these events touch, and `more` episodes, and read it. Raises GrownError."""
+    keys = _keys(placed)
+    ensured = await ground.ensure(
+        conn, new_leaves(placed), keys, _touched(placed, ()), [p.event.id for p in placed], now
+    )
+    laid = await undoings.lay(conn, placed, undone=ensured.undone)
+    touched = _touched(laid.placed, laid.undoing)
+    wanted = touched | {p.row.about for p in laid.placed if p.row.about} | ensured.around | more
+    held = await _episodes(conn, wanted, new=ensured.begun == len(keys) and wanted <= keys.keys())
+    after, _ = owners_after(held.rows, held.stored, laid.placed, laid.undoing)
+    leaves = _leaves(laid) | {leaf for o in (held.owners, after) for leaf in o.values() if leaf}
+    locked = await customers.lock_roots(conn, leaves)
+    seen = await ground.look(conn, leaves | _organisations(laid.placed, locked), locked, touched)
+    if seen.around - wanted or {seen.root_of[leaf] for leaf in leaves & seen.root_of.keys()} - locked.keys():
+        raise GrownError(wanted | seen.around)
+    return await _read(conn, seen, laid, held, locked)
 
 
 async def ground_of(conn: Conn, locked: dict[str, Held]) -> Ground:
     """The ground of roots that are locked already, without any event."""
-    now = await policies.clock(conn)
-    return await _read(conn, now, [], {}, [], _Episodes({}, [], {}), locked)
+    seen = await ground.look(conn, _organisations((), locked), locked, ())
+    return await _read(conn, seen, Laid([], {}, []), _Held({}, []), locked)
 
 
-async def _read(
-    conn: Conn,
-    now: Micros,
-    placed: list[Placed],
-    targets: dict[str, list[Stored]],
-    undoing: list[Stored],
-    held: _Episodes,
-    locked: dict[str, Held],
-) -> Ground:
-    """All that the store holds of the locked customers. Stable: who would change it needs their locks."""
-    nodes = {n.id: n for n in await identities.nodes(conn, list(locked))}
-    known = await identities.links(conn, list(nodes))
-    owned = await episodes.owned(conn, list(nodes))
-    others = owned.keys() - held.rows.keys()
-    rows = held.stored + await events.of_episodes(conn, others) + await events.loose(conn, list(nodes))
+async def complete(conn: Conn, held: Ground, roots: Collection[str]) -> Ground:
+    """With the whole past of these customers as they were and will be, given by their roots."""
+    nodes = [node.id for node in held.nodes.values() if node.root in roots]
+    settled = {
+        e for e, row in held.episodes.items() if row.fold is not None and held.owners[e] in held.nodes
+    } - held.held.keys()
+    missing = [e for e in settled if held.nodes[held.owners[e] or ""].root in roots]
+    rows = await events.of_episodes(conn, missing) + await events.loose(conn, nodes)
+    named = {leaf for row in rows if (leaf := names(row.event).organisation)} - held.root_of.keys()
+    root_of = held.root_of | (await identities.roots(conn, named) if named else {})
+    return held._replace(rows=[*held.rows, *rows], root_of=root_of, whole=held.whole | frozenset(roots))
+
+
+async def _episodes(conn: Conn, wanted: Collection[str], *, new: bool) -> _Held:
+    """Lock and read. Of those made by this batch there is nothing to read, and nobody else sees them."""
+    if new:
+        return _Held({e: EpisodeRow(e, None, None) for e in sorted(wanted)}, [])
+    return _Held(await episodes.lock(conn, wanted), await events.of_episodes(conn, wanted))
+
+
+async def _read(conn: Conn, seen: Look, laid: Laid, held: _Held, locked: dict[str, Held]) -> Ground:
+    """What the store holds of the locked customers. Stable: who would change it needs their locks."""
+    owned, rows = await episodes.owned(conn, list(seen.nodes), list(held.rows))
     return Ground(
-        now=now,
-        placed=placed,
-        targets=targets,
-        undoing=undoing,
+        now=seen.now,
+        placed=laid.placed,
+        targets=laid.targets,
+        undoing=laid.undoing,
         episodes={**owned, **held.rows},
         held=held.rows,
         owners={**{e: row.owner for e, row in owned.items()}, **held.owners},
-        nodes=nodes,
-        roots={root: row for root, row in locked.items() if nodes[root].root == root},
-        links=known,
-        rows=rows,
+        nodes=seen.nodes,
+        roots={root: row for root, row in locked.items() if seen.nodes[root].root == root},
+        links=seen.links,
+        rows=held.stored + rows,
+        identifiers=seen.identifiers,
+        root_of=seen.root_of,
     )
 
 
@@ -186,12 +187,16 @@ def _touched(placed: Sequence[Placed], undoing: Sequence[Stored]) -> set[str]:
     return {row.episode for row in rows if row.episode is not None}
 
 
-def _leaves(
-    placed: Sequence[Placed], targets: dict[str, list[Stored]], undoing: Sequence[Stored]
-) -> set[str]:
+def _organisations(placed: Iterable[Placed], locked: dict[str, Held]) -> set[str]:
+    """Leaves of organisations to which the customers belonged, or that the batch names."""
+    named = {p.names.organisation for p in placed} | {row.account for row in locked.values()}
+    return {leaf for leaf in named if leaf}
+
+
+def _leaves(laid: Laid) -> set[str]:
     """Leaves to hold for the events themselves and for what is undone."""
-    held = {leaf for p in placed for leaf in leaves_to_hold(p)}
-    for row in [*(r for rows in targets.values() for r in rows), *undoing]:
+    held = {leaf for p in laid.placed for leaf in leaves_to_hold(p)}
+    for row in [*(r for rows in laid.targets.values() for r in rows), *laid.undoing]:
         held |= {leaf_id(i) for i in names(row.event).all}
         if row.leaf:
             held.add(row.leaf)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from services.scoring.domain.identity import Mention
 from services.scoring.domain.numbers import NANO
 from services.scoring.domain.score import Score, Scores
 from services.scoring.engine import Engine
@@ -24,21 +25,22 @@ def customer_row(
     engine: Engine,
     held: Held | None,
     identifiers: list[str],
-    account: str | None,
+    belongs: Mention | None,
 ) -> CustomerRow:
     """The version rises with every row, also over a database that was set back to a backup: it is the time of
     the row where that is more. `scores` are those of the next message, to be told from."""
+    version = max((held.version if held else 0) + 1, view.now)
     latest = view.attributes.latest()
     scores = view.scores
     value = whole(latest, "value")
     return CustomerRow(
         id=root,
-        account=account,
+        account=belongs.organisation if belongs else None,
         state=view.state.pack(),
         attributes=view.attributes.pack(),
         live=sorted(episode_id(one.episode.key) for one in view.live),
         scores=msgspec.json.encode(scores.published()),
-        version=max((held.version if held else 0) + 1, view.now),
+        version=version,
         generation=engine.generation,
         scored_at=view.now,
         next_at=soon(view),
@@ -55,6 +57,9 @@ def customer_row(
         risk=scores.risk.value,
         bands=bands(scores),
         value_at_risk=at_risk(value, scores.risk),
+        kept=version,
+        account_at=belongs.at if belongs else None,
+        account_event=belongs.event if belongs else None,
     )
 
 

@@ -17,15 +17,16 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring import measures, reads
-from services.scoring.batch import SCHEMA, outcomes_of, write_outcomes
+from services.scoring.batch import SCHEMA
 from services.scoring.engine import Engine
-from services.scoring.graph import resolve
+from services.scoring.folding import folded
 from services.scoring.locking import ground_of
 from services.scoring.outcome import published_scores
 from services.scoring.store import customers, events, policies, queues, reading
 from services.scoring.store.customers import Held
 from services.scoring.store.queues import Dirty
 from services.scoring.store.types import Conn, Stored
+from services.scoring.store.writing import Write, write
 from services.scoring.view import View
 from shared.db import outbox
 from shared.db.engine import driver
@@ -58,8 +59,8 @@ class Sweeper:
 
 async def sweep(conn: Conn, engine: Engine, limit: int) -> int:
     """Look at customers that are due; returns how many there were."""
-    async with conn.transaction():
-        now = await policies.share(conn, engine.generation)
+    async with policies.shared(conn):
+        now = await policies.current(conn, engine.generation)
         held = await customers.lock_due(conn, now, limit)
         if not held:
             return 0
@@ -67,7 +68,7 @@ async def sweep(conn: Conn, engine: Engine, limit: int) -> int:
         moved, looks = await _look(conn, people, engine)
         await _tell(conn, {i: people[i] for i in moved}, engine, quiet=False)
         accounts = [i for i, one in held.items() if one.organisation]
-        await queues.add(conn, [Dirty(i, i) for i in accounts])
+        await write(conn, [queues.adding([Dirty(i, i) for i in accounts])])
         await customers.look_again(conn, looks | dict.fromkeys(accounts))
     measures.RESCORED.labels("time").inc(len(held))
     return len(held)
@@ -75,8 +76,8 @@ async def sweep(conn: Conn, engine: Engine, limit: int) -> int:
 
 async def rescore(conn: Conn, engine: Engine, limit: int) -> int:
     """Bring what an older policy scored up to date; returns how many there were."""
-    async with conn.transaction():
-        await policies.share(conn, engine.generation)
+    async with policies.shared(conn):
+        await policies.current(conn, engine.generation)
         held = await customers.lock_older(conn, engine.generation, limit)
         await _tell(conn, held, engine, quiet=True)
         accounts = 0 if held else await queues.add_older(conn, engine.generation, limit)
@@ -111,11 +112,9 @@ def _of(rows: list[Stored], episodes: Collection[str]) -> list[Stored]:
 async def _tell(conn: Conn, held: dict[str, Held], engine: Engine, *, quiet: bool) -> None:
     if not held:
         return
-    ground = await ground_of(conn, held)
-    graph = resolve(ground)
-    found = await outcomes_of(conn, ground, graph, engine, quiet=quiet)
-    await write_outcomes(conn, ground, graph, found)
-    await outbox.add(conn, SCHEMA, [message for one in found for message in one.messages])
+    done = await folded(conn, await ground_of(conn, held), engine, quiet=quiet)
+    told = Write(*outbox.adding(SCHEMA, done.messages)) if done.messages else None
+    await write(conn, [*done.writes(), told])
 
 
 def matters(view: View, held: Held) -> bool:

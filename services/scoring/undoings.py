@@ -22,11 +22,12 @@ class Laid(NamedTuple):
     undoing: list[Stored]
 
 
-async def lay(conn: Conn, placed: Sequence[Placed]) -> Laid:
-    """Find both halves: what this batch undoes, and what had undone this batch's events before they came."""
+async def lay(conn: Conn, placed: Sequence[Placed], *, undone: bool) -> Laid:
+    """Find both halves: what this batch undoes, and what had undone this batch's events before they came, if
+    anything had."""
     own = {p.event.id: p for p in placed}
     wanted = {p.row.target for p in placed if p.row.target} - own.keys()
-    waiting = await events.retracting(conn, list(own)) if own else []
+    waiting = await events.retracting(conn, list(own)) if undone else []
     ids = wanted | {w.event_id for w in waiting}
     stored: dict[str, list[Stored]] = {}
     for row in await events.by_id(conn, list(ids)) if ids else []:

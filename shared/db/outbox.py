@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -66,19 +66,26 @@ async def add(
 
     After the commit call `Relay.wake`, or the rows leave at the relay's next look.
     """
-    if not rows:
-        return
+    if rows:
+        statement, arguments = adding(schema, rows, lanes=lanes)
+        await connection.execute(statement, *arguments)
+
+
+def adding(schema: str, rows: Sequence[OutboxRow], *, lanes: int = LANES) -> tuple[str, tuple[Any, ...]]:
+    """The statement of `add` and its arguments, for who does more in one round trip."""
     trace = encode_headers(kafka_headers())
-    await connection.execute(
+    return (
         f"INSERT INTO {schema}.outbox (lane, topic, key, body, headers)"  # noqa: S608 - a schema's name
         " SELECT lane, topic, key, body, headers FROM unnest($1::smallint[], $2::text[], $3::bytea[],"
         " $4::bytea[], $5::bytea[]) WITH ORDINALITY AS r (lane, topic, key, body, headers, position)"
         " ORDER BY position",
-        [lane_of(row.key, lanes) for row in rows],
-        [row.topic for row in rows],
-        [row.key for row in rows],
-        [row.body for row in rows],
-        [trace if row.headers is None else encode_headers(row.headers) for row in rows],
+        (
+            [lane_of(row.key, lanes) for row in rows],
+            [row.topic for row in rows],
+            [row.key for row in rows],
+            [row.body for row in rows],
+            [trace if row.headers is None else encode_headers(row.headers) for row in rows],
+        ),
     )
 
 

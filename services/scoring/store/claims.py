@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from services.scoring.store import policies
 from services.scoring.store.types import Conn
 from shared.events.times import Micros
 
@@ -27,15 +28,18 @@ class Claim(NamedTuple):
 
 
 # Sorted, so that two owners of a partition wait for each other instead of deadlocking.
-_CLAIM = """
+_CLAIM = f"""
+WITH claimed AS (
 INSERT INTO scoring.claim AS c (event_id, recorded, at, outcome, digest)
 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::smallint[], $5::bytea[]) AS new(event_id)
 ORDER BY new.event_id
 ON CONFLICT (event_id) DO UPDATE
 SET recorded = excluded.recorded, at = excluded.at, outcome = excluded.outcome, digest = excluded.digest
 WHERE c.outcome IN (2, 3) AND excluded.outcome <> 3
-RETURNING event_id::text
-"""
+RETURNING event_id
+)
+SELECT {policies.IN_FORCE}, ARRAY(SELECT event_id::text FROM claimed)
+"""  # noqa: S608
 _READ = """
 SELECT event_id::text, recorded, at, outcome, digest FROM scoring.claim WHERE event_id = ANY($1::uuid[])
 """
@@ -47,10 +51,13 @@ WHERE c.event_id = new.event_id
 _REJECT = "UPDATE scoring.claim SET outcome = 2 WHERE event_id = ANY($1::uuid[])"
 
 
-async def claim(conn: Conn, claims: Iterable[Claim]) -> set[str]:
-    """Take what nobody took yet; return the ids that are now ours. `claims` name each id once."""
+async def claim(conn: Conn, generation: int, claims: Iterable[Claim]) -> tuple[Micros, set[str]]:
+    """Take what nobody took yet: the time, and the ids that are now ours. `claims` name each id once.
+
+    Raises SupersededError.
+    """
     rows = list(claims)
-    taken = await conn.fetch(
+    taken = await conn.fetchrow(
         _CLAIM,
         [c.event_id for c in rows],
         [c.recorded for c in rows],
@@ -58,7 +65,9 @@ async def claim(conn: Conn, claims: Iterable[Claim]) -> set[str]:
         [int(c.outcome) for c in rows],
         [c.digest for c in rows],
     )
-    return {row[0] for row in taken}
+    assert taken is not None
+    policies.check(taken[1], generation)
+    return int(taken[0]), set(taken[2])
 
 
 async def read(conn: Conn, event_ids: Sequence[str]) -> dict[str, Claim]:

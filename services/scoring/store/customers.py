@@ -6,11 +6,16 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from services.scoring.store.types import Conn
+from services.scoring.store.writing import Write
 from shared.events.times import Micros
 
 
 class Held(NamedTuple):
-    """A root's row as read under its lock. `scores` are the published ones of the last message."""
+    """A root's row as read under its lock. `scores` are the published ones of the last message.
+
+    `account_event` last named the account, at `account_at`. Where `kept` is the version, these two, state and
+    attributes and the folds of settled episodes may be gone on from.
+    """
 
     id: str
     organisation: bool
@@ -19,6 +24,11 @@ class Held(NamedTuple):
     version: int
     generation: int
     scored_at: Micros
+    state: bytes | None
+    attributes: bytes | None
+    kept: int
+    account_at: Micros | None
+    account_event: str | None
 
 
 class CustomerRow(NamedTuple):
@@ -47,10 +57,19 @@ class CustomerRow(NamedTuple):
     risk: int | None
     bands: list[str]
     value_at_risk: int | None
+    kept: int = -1
+    account_at: Micros | None = None
+    account_event: str | None = None
 
 
-_HELD = "id::text, organisation, account::text, scores, version, generation, scored_at"
+_HELD = """id::text, organisation, account::text, scores, version, generation, scored_at, state, attributes,
+  kept, account_at, account_event::text"""
 _LOCK = f"SELECT {_HELD} FROM scoring.customer WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608
+_LOCK_ROOTS = f"""
+SELECT {_HELD} FROM scoring.customer AS root
+WHERE id IN (SELECT coalesce(merged_into, id) FROM scoring.customer WHERE id = ANY($1::uuid[]))
+ORDER BY id FOR UPDATE OF root
+"""  # noqa: S608
 _READ = f"SELECT {_HELD} FROM scoring.customer WHERE id = ANY($1::uuid[])"  # noqa: S608
 _LOCK_DUE = f"""
 SELECT {_HELD} FROM scoring.customer WHERE id IN (
@@ -81,11 +100,15 @@ _TYPES = {
     "risk": "bigint",
     "bands": "text",
     "value_at_risk": "bigint",
+    "kept": "bigint",
+    "account_at": "bigint",
+    "account_event": "uuid",
 }
 # unnest flattens arrays of arrays, so the three lists travel as texts in PostgreSQL's own array syntax.
 _LISTS = {"live": "uuid[]", "identifiers": "text[]", "bands": "text[]"}
 _FIELDS = CustomerRow._fields
-_SUMS = tuple(f for f in _FIELDS if f not in ("account", "state", "attributes", "live"))
+_KEPT = ("account", "account_at", "account_event", "state", "attributes", "live", "kept")
+_SUMS = tuple(f for f in _FIELDS if f not in _KEPT)
 
 
 def _update(fields: tuple[str, ...], also: str = "") -> str:
@@ -120,6 +143,11 @@ async def lock(conn: Conn, roots: Collection[str]) -> dict[str, Held]:
     return {row[0]: Held(*row) for row in await conn.fetch(_LOCK, list(roots))}
 
 
+async def lock_roots(conn: Conn, leaves: Collection[str]) -> dict[str, Held]:
+    """`lock` the roots of these leaves, as they were a moment ago: look again whether they still are."""
+    return {row[0]: Held(*row) for row in await conn.fetch(_LOCK_ROOTS, list(leaves))}
+
+
 async def read(conn: Conn, roots: Collection[str]) -> dict[str, Held]:
     """Rows as they are, without a lock."""
     return {row[0]: Held(*row) for row in await conn.fetch(_READ, list(roots))}
@@ -135,14 +163,14 @@ async def lock_older(conn: Conn, generation: int, limit: int) -> dict[str, Held]
     return {row[0]: Held(*row) for row in await conn.fetch(_LOCK_OLDER, generation, limit)}
 
 
-async def write(conn: Conn, rows: Sequence[CustomerRow]) -> None:
-    """Write roots of people; they must be locked, or leaves of a locked component."""
-    await _write_fields(conn, rows, _FIELDS, _WRITE)
+def writing(rows: Sequence[CustomerRow]) -> Write | None:
+    """Roots of people; they must be locked, or leaves of a locked component."""
+    return _writing(rows, _FIELDS, _WRITE)
 
 
-async def write_own(conn: Conn, rows: Sequence[CustomerRow]) -> None:
-    """Write what organisations' own events make; their sums and what was told of them stay."""
-    await _write_fields(conn, rows, _OWN, _WRITE_OWN)
+def writing_own(rows: Sequence[CustomerRow]) -> Write | None:
+    """What organisations' own events make; their sums and what was told of them stay."""
+    return _writing(rows, _OWN, _WRITE_OWN)
 
 
 async def look_again(conn: Conn, looks: dict[str, Micros | None]) -> None:
@@ -151,23 +179,22 @@ async def look_again(conn: Conn, looks: dict[str, Micros | None]) -> None:
         await conn.execute(_LOOK, list(looks), list(looks.values()))
 
 
-async def _write_fields(
-    conn: Conn, rows: Sequence[CustomerRow], fields: tuple[str, ...], statement: str
-) -> None:
-    if rows:
-        columns = {name: [getattr(row, name) for row in rows] for name in fields}
-        columns |= {name: [_array(items) for items in columns[name]] for name in _LISTS if name in columns}
-        await conn.execute(statement, *columns.values())
+def writing_account(rows: Sequence[CustomerRow]) -> Write | None:
+    """Accounts' sums. State and live episodes stay those of their own events, as batches keep them."""
+    return _writing(rows, _SUMS, _WRITE_SUMS)
 
 
-async def write_account(conn: Conn, rows: Sequence[CustomerRow]) -> None:
-    """Write accounts' sums. State and live episodes stay those of their own events, as batches keep them."""
-    await _write_fields(conn, rows, _SUMS, _WRITE_SUMS)
+def _writing(rows: Sequence[CustomerRow], fields: tuple[str, ...], statement: str) -> Write | None:
+    if not rows:
+        return None
+    columns = {name: [getattr(row, name) for row in rows] for name in fields}
+    columns |= {name: [_array(items) for items in columns[name]] for name in _LISTS if name in columns}
+    return Write(statement, tuple(columns.values()))
 
 
-async def absorb(conn: Conn, root_of: dict[str, str]) -> None:
+def absorbing(root_of: dict[str, str]) -> Write | None:
     """Point leaves to the root of another leaf; their own scores end."""
-    await conn.execute(_ABSORB, list(root_of), list(root_of.values()))
+    return Write(_ABSORB, (list(root_of), list(root_of.values()))) if root_of else None
 
 
 def _array(items: Collection[str]) -> str:

@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
 
-from services.scoring.domain.types import EpisodeKey
-from services.scoring.store.types import Conn, printable
-from shared.events.times import Micros
+from services.scoring.store import events
+from services.scoring.store.types import Conn, Stored
+from services.scoring.store.writing import Write
 
 
 class EpisodeRow(NamedTuple):
-    """`owner` is a leaf; `about` the episode whose owner counts while this one names nobody."""
+    """`owner` is a leaf; `about` the episode whose owner counts while this one names nobody.
+
+    `fold` is what it adds to its owner's customer while it is settled; None: it is live, or has to be folded.
+    """
 
     id: str
     owner: str | None
     about: str | None
     fold: bytes | None = None
-    live: bool = False
-    next_at: Micros | None = None
 
 
-_ENSURE = """
-INSERT INTO scoring.episode (id, source, kind, key)
-SELECT new.id, new.source, new.kind, new.key
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS new(id, source, kind, key)
-WHERE NOT EXISTS (SELECT FROM scoring.episode AS old WHERE old.id = new.id)
-ORDER BY new.id
-ON CONFLICT DO NOTHING
+AROUND: Final = """
+SELECT id::text FROM scoring.episode WHERE about = ANY({0}::uuid[])
+UNION
+SELECT about::text FROM scoring.event WHERE episode = ANY({0}::uuid[]) AND about IS NOT NULL
 """
+"""Episodes that any event of these is or was about, and those that are about these."""
+
 _LOCK = """
-SELECT id::text, owner::text, about::text, fold, live, next_at FROM scoring.episode
+SELECT id::text, owner::text, about::text, fold FROM scoring.episode
 WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
-_AROUND = """
-SELECT id::text FROM scoring.episode WHERE about = ANY($1::uuid[])
-UNION
-SELECT about::text FROM scoring.event WHERE episode = ANY($1::uuid[]) AND about IS NOT NULL
-"""
-_OWNED = """
-SELECT id::text, owner::text, about::text, fold, live, next_at FROM scoring.episode
-WHERE owner = ANY($1::uuid[])
-"""
+# The case keeps the log from being looked into for an episode that has its fold.
+_OWNED = f"""
+SELECT own.id::text, own.owner::text, own.about::text, own.fold, {events.COLUMNS}
+FROM scoring.episode AS own
+LEFT JOIN scoring.event AS e ON e.episode = CASE WHEN own.fold IS NULL THEN own.id END
+WHERE own.owner = ANY($1::uuid[]) AND own.id <> ALL($2::uuid[])
+"""  # noqa: S608
 _WRITE = """
-UPDATE scoring.episode AS e
-SET owner = new.owner, about = new.about, fold = new.fold, live = new.live, next_at = new.next_at
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[], $5::boolean[], $6::bigint[])
-  AS new(id, owner, about, fold, live, next_at)
+UPDATE scoring.episode AS e SET owner = new.owner, about = new.about, fold = new.fold
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[]) AS new(id, owner, about, fold)
 WHERE e.id = new.id
 """
-
-
-async def ensure(conn: Conn, keys: Mapping[str, EpisodeKey]) -> None:
-    """Create rows for episodes never heard of, sorted, so that everybody can lock them."""
-    await conn.execute(
-        _ENSURE,
-        list(keys),
-        [printable(key.source) for key in keys.values()],
-        [printable(key.kind) for key in keys.values()],
-        [printable(key.key) for key in keys.values()],
-    )
 
 
 async def lock(conn: Conn, ids: Collection[str]) -> dict[str, EpisodeRow]:
@@ -67,17 +52,22 @@ async def lock(conn: Conn, ids: Collection[str]) -> dict[str, EpisodeRow]:
     return {row[0]: EpisodeRow(*row) for row in await conn.fetch(_LOCK, list(ids))}
 
 
-async def around(conn: Conn, ids: Collection[str]) -> set[str]:
-    """Episodes that any event of these is or was about, and those that are about these."""
-    return {row[0] for row in await conn.fetch(_AROUND, list(ids))}
+async def owned(
+    conn: Conn, leaves: Collection[str], held: Collection[str]
+) -> tuple[dict[str, EpisodeRow], list[Stored]]:
+    """Episodes of these leaves but those held, and all events of those that have no fold.
+
+    Stable while their customers are locked.
+    """
+    found: dict[str, EpisodeRow] = {}
+    rows = []
+    for row in await conn.fetch(_OWNED, list(leaves), list(held)):
+        found[row[0]] = EpisodeRow(*row[:4])
+        if row[4] is not None:
+            rows.append(events.stored(*row[4:]))
+    return found, rows
 
 
-async def owned(conn: Conn, leaves: Collection[str]) -> dict[str, EpisodeRow]:
-    """Episodes of these leaves; stable while their customers are locked."""
-    return {row[0]: EpisodeRow(*row) for row in await conn.fetch(_OWNED, list(leaves))}
-
-
-async def write(conn: Conn, rows: Sequence[EpisodeRow]) -> None:
-    columns = list(zip(*rows, strict=True))
-    if columns:
-        await conn.execute(_WRITE, *[list(column) for column in columns])
+def writing(rows: Sequence[EpisodeRow]) -> Write | None:
+    columns = tuple(list(column) for column in zip(*rows, strict=True))
+    return Write(_WRITE, columns) if columns else None

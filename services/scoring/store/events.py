@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-import asyncpg
-
 from services.scoring.domain.identity import names
 from services.scoring.domain.types import Applied, TextFeature
 from services.scoring.store.types import Conn, Stored
+from services.scoring.store.writing import Write
 from shared.events import decode, encode
+from shared.events.times import Micros
 
-_COLUMNS = (
-    "e.body, e.applied_at, e.episode::text, e.leaf::text, e.about::text, e.target::text, e.compound"
-    + (", e.text_model")
+COLUMNS = "e.body, e.applied_at, e.episode::text, e.leaf::text, e.about::text, e.target::text, e.compound" + (
+    ", e.text_model"
 )
-_OF_EPISODES = f"SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.episode = ANY($1::uuid[])"  # noqa: S608
+_OF_EPISODES = f"SELECT {COLUMNS} FROM scoring.event AS e WHERE e.episode = ANY($1::uuid[])"  # noqa: S608
 _LOOSE = f"""
-SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.leaf = ANY($1::uuid[]) AND e.episode IS NULL
+SELECT {COLUMNS} FROM scoring.event AS e WHERE e.leaf = ANY($1::uuid[]) AND e.episode IS NULL
 """  # noqa: S608
-_BY_ID = f"SELECT {_COLUMNS} FROM scoring.event AS e WHERE e.event_id = ANY($1::uuid[])"  # noqa: S608
+_BY_ID = f"SELECT {COLUMNS} FROM scoring.event AS e WHERE e.event_id = ANY($1::uuid[])"  # noqa: S608
 _OWNER = "SELECT owner::text FROM scoring.episode WHERE id = $1::uuid"
 _CANDIDATES = """
 WITH own AS (SELECT DISTINCT episode FROM scoring.event WHERE leaf = ANY($1::uuid[]) AND episode IS NOT NULL)
@@ -62,16 +61,16 @@ class Retraction(NamedTuple):
 
 
 async def of_episodes(conn: Conn, episodes: Collection[str]) -> list[Stored]:
-    return [_stored(row) for row in await conn.fetch(_OF_EPISODES, list(episodes))]
+    return [stored(*row) for row in await conn.fetch(_OF_EPISODES, list(episodes))]
 
 
 async def loose(conn: Conn, leaves: Collection[str]) -> list[Stored]:
     """Events of these leaves that belong to no episode: attributes, links, actions."""
-    return [_stored(row) for row in await conn.fetch(_LOOSE, list(leaves))]
+    return [stored(*row) for row in await conn.fetch(_LOOSE, list(leaves))]
 
 
 async def by_id(conn: Conn, ids: Collection[str]) -> list[Stored]:
-    return [_stored(row) for row in await conn.fetch(_BY_ID, list(ids))]
+    return [stored(*row) for row in await conn.fetch(_BY_ID, list(ids))]
 
 
 async def episode_owner(conn: Conn, episode: str) -> str | None:
@@ -85,29 +84,30 @@ async def candidates(conn: Conn, leaves: Collection[str]) -> list[str]:
     return [row[0] for row in await conn.fetch(_CANDIDATES, list(leaves))]
 
 
-async def insert(conn: Conn, rows: Sequence[Stored]) -> None:
-    await conn.execute(
+def inserting(rows: Sequence[Stored]) -> Write:
+    return Write(
         _INSERT,
-        [r.id for r in rows],
-        [r.event.recorded for r in rows],
-        [r.applied_at for r in rows],
-        [r.event.at for r in rows],
-        [r.event.type for r in rows],
-        [r.episode for r in rows],
-        [r.leaf for r in rows],
-        [names(r.event).organisation for r in rows],
-        [r.about for r in rows],
-        [r.target for r in rows],
-        [encode(r.event) for r in rows],
-        [r.applied.text.compound if r.applied.text else None for r in rows],
-        [r.applied.text.model if r.applied.text else None for r in rows],
+        (
+            [r.id for r in rows],
+            [r.event.recorded for r in rows],
+            [r.applied_at for r in rows],
+            [r.event.at for r in rows],
+            [r.event.type for r in rows],
+            [r.episode for r in rows],
+            [r.leaf for r in rows],
+            [names(r.event).organisation for r in rows],
+            [r.about for r in rows],
+            [r.target for r in rows],
+            [encode(r.event) for r in rows],
+            [r.applied.text.compound if r.applied.text else None for r in rows],
+            [r.applied.text.model if r.applied.text else None for r in rows],
+        ),
     )
 
 
-async def add_retractions(conn: Conn, rows: Sequence[Retraction]) -> None:
-    await conn.execute(
-        _RETRACTIONS, [r.event_id for r in rows], [r.target for r in rows], [r.source for r in rows]
-    )
+def adding_retractions(rows: Sequence[Retraction]) -> Write | None:
+    columns = tuple(list(column) for column in zip(*rows, strict=True))
+    return Write(_RETRACTIONS, columns) if columns else None
 
 
 async def retracting(conn: Conn, targets: Collection[str]) -> list[Retraction]:
@@ -115,18 +115,24 @@ async def retracting(conn: Conn, targets: Collection[str]) -> list[Retraction]:
     return [Retraction(*row) for row in await conn.fetch(_RETRACTING, list(targets))]
 
 
-async def attach(conn: Conn, placed: Sequence[Stored]) -> None:
+def attaching(placed: Sequence[Stored]) -> Write | None:
     """Put retractions that came before their target where the target is."""
-    await conn.execute(
-        _ATTACH,
-        [p.id for p in placed],
-        [p.episode for p in placed],
-        [p.leaf for p in placed],
-        [p.target for p in placed],
+    columns = tuple(
+        list(column) for column in zip(*((p.id, p.episode, p.leaf, p.target) for p in placed), strict=True)
     )
+    return Write(_ATTACH, columns) if columns else None
 
 
-def _stored(row: asyncpg.Record) -> Stored:
-    body, applied_at, episode, leaf, about, target, compound, model = row
+def stored(
+    body: bytes,
+    applied_at: Micros,
+    episode: str | None,
+    leaf: str | None,
+    about: str | None,
+    target: str | None,
+    compound: int | None,
+    model: str,
+) -> Stored:
+    """A row of `COLUMNS`."""
     text = None if compound is None else TextFeature(compound, model)
     return Stored(Applied(decode(body), text), applied_at, episode, leaf, about, target)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from services.scoring.store.types import Conn
+from services.scoring.store.writing import Write
 from shared.events.times import Micros
 
 
@@ -36,21 +37,6 @@ class LinkRow(NamedTuple):
     gone_at: Micros | None
 
 
-_IDENTIFIERS = """
-INSERT INTO scoring.identifier (identifier, leaf)
-SELECT new.identifier, new.leaf FROM unnest($1::text[], $2::uuid[]) AS new(identifier, leaf)
-WHERE NOT EXISTS (SELECT FROM scoring.identifier AS old WHERE old.identifier = new.identifier)
-ORDER BY new.identifier COLLATE "C"
-ON CONFLICT DO NOTHING
-"""
-_LEAVES = """
-INSERT INTO scoring.customer (id, organisation, born, rank)
-SELECT new.id, new.organisation, $4, new.rank
-FROM unnest($1::uuid[], $2::boolean[], $3::integer[]) AS new(id, organisation, rank)
-WHERE NOT EXISTS (SELECT FROM scoring.customer AS old WHERE old.id = new.id)
-ORDER BY new.id
-ON CONFLICT DO NOTHING
-"""
 _ROOTS = """
 SELECT id::text, coalesce(merged_into, id)::text FROM scoring.customer WHERE id = ANY($1::uuid[])
 """
@@ -75,14 +61,6 @@ JOIN scoring.customer AS c ON c.id = i.leaf WHERE i.identifier = $1
 """
 
 
-async def ensure(conn: Conn, leaves: Sequence[NewLeaf], now: Micros) -> None:
-    """Create what is missing, in sorted order; a leaf once made never changes."""
-    await conn.execute(_IDENTIFIERS, [n.identifier for n in leaves], [n.leaf for n in leaves])
-    await conn.execute(
-        _LEAVES, [n.leaf for n in leaves], [n.organisation for n in leaves], [n.rank for n in leaves], now
-    )
-
-
 async def roots(conn: Conn, leaves: Collection[str]) -> dict[str, str]:
     """Leaf → its root as a fresh statement sees it."""
     return {row[0]: row[1] for row in await conn.fetch(_ROOTS, list(leaves))}
@@ -98,11 +76,10 @@ async def links(conn: Conn, leaves: Collection[str]) -> list[LinkRow]:
     return [LinkRow(*row) for row in await conn.fetch(_LINKS, list(leaves))]
 
 
-async def write_links(conn: Conn, rows: Iterable[LinkRow]) -> None:
+def writing_links(rows: Iterable[LinkRow]) -> Write | None:
     """Add links, or set when one went."""
-    columns = list(zip(*rows, strict=True))
-    if columns:
-        await conn.execute(_ADD_LINKS, *[list(column) for column in columns])
+    columns = tuple(list(column) for column in zip(*rows, strict=True))
+    return Write(_ADD_LINKS, columns) if columns else None
 
 
 async def identifiers(conn: Conn, leaves: Collection[str]) -> dict[str, str]:

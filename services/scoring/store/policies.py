@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -35,30 +37,40 @@ class SupersededError(Exception):
 
 _LATEST = "SELECT generation, policy, model FROM scoring.policy ORDER BY generation DESC LIMIT 1"
 _ALL = "SELECT generation, policy, model, name, document, adopted_at FROM scoring.policy ORDER BY generation"
-_CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-_IN_FORCE = f"SELECT {_CLOCK}, (SELECT coalesce(max(generation), 0) FROM scoring.policy)"  # noqa: S608
+CLOCK: Final = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+IN_FORCE: Final = f"{CLOCK}, (SELECT coalesce(max(generation), 0) FROM scoring.policy)"  # noqa: S608
+"""First columns of the first statement once the lock is there: one that waited for the lock would still see
+what was before the switch."""
 _ADOPT = """
 INSERT INTO scoring.policy (generation, policy, model, name, document) VALUES ($1, $2, $3, $4, $5)
 """
 
 
-async def share(conn: Conn, generation: int) -> Micros:
-    """Step 0 of every transaction that scores: keep the policy in force until it ends.
+@asynccontextmanager
+async def shared(conn: Conn) -> AsyncIterator[None]:
+    """Step 0: a transaction that keeps the policy in force until it ends, begun in one round trip."""
+    try:
+        await conn.execute(f"BEGIN; SELECT pg_advisory_xact_lock_shared({LOCK})")
+        yield
+    except BaseException:
+        if not conn.is_closed() and conn.is_in_transaction():
+            await conn.execute("ROLLBACK")
+        raise
+    await conn.execute("COMMIT")
 
-    Returns the time. Raises SupersededError.
-    """
-    await conn.execute("SELECT pg_advisory_xact_lock_shared($1)", LOCK)
-    # A statement of its own: one that waited for the lock would still see what was before the switch.
-    row = await conn.fetchrow(_IN_FORCE)
+
+def check(in_force: int, generation: int) -> None:
+    """Raises SupersededError unless the generation in force is the one given."""
+    if in_force != generation:
+        raise SupersededError(f"generation {in_force} is in force, this process knows {generation}")
+
+
+async def current(conn: Conn, generation: int) -> Micros:
+    """The time, if this generation is in force. Raises SupersededError."""
+    row = await conn.fetchrow(f"SELECT {IN_FORCE}")
     assert row is not None
-    if row[1] != generation:
-        raise SupersededError(f"generation {row[1]} is in force, this process knows {generation}")
+    check(row[1], generation)
     return int(row[0])
-
-
-async def clock(conn: Conn) -> Micros:
-    """The database's time now, microseconds since 1970."""
-    return int(await conn.fetchval(f"SELECT {_CLOCK}"))
 
 
 async def all_generations(conn: Conn) -> list[Adopted]:

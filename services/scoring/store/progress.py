@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.scoring.store.types import Conn
+from services.scoring.store.writing import Write
 
 _READ = """
 SELECT topic, partition, next_offset FROM scoring.progress
@@ -27,9 +28,9 @@ async def read(conn: Conn, partitions: list[Partition]) -> dict[Partition, int]:
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-async def write(conn: Conn, offsets: Mapping[Partition, int]) -> None:
+def writing(offsets: Mapping[Partition, int]) -> Write:
     """As it is now, also where it is less: a topic that was made anew begins at 0.
 
     An owner that lost its partition and did not hear of it only makes its successor read some events twice.
     """
-    await conn.execute(_WRITE, [p[0] for p in offsets], [p[1] for p in offsets], list(offsets.values()))
+    return Write(_WRITE, ([p[0] for p in offsets], [p[1] for p in offsets], list(offsets.values())))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from services.scoring.store.types import Conn
+from services.scoring.store.writing import Write, write
 from shared.events.scores import AppliedEvent
 
 
@@ -59,11 +60,9 @@ RETURNING id::text
 """
 
 
-async def add(conn: Conn, rows: Sequence[Dirty]) -> None:
+def adding(rows: Sequence[Dirty]) -> Write | None:
     """A queue without unique key: two batches that touch one account never wait for each other."""
-    if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        await conn.execute(_ADD, *columns)
+    return Write(_ADD, tuple(list(column) for column in zip(*rows, strict=True))) if rows else None
 
 
 async def take(conn: Conn) -> list[Dirty]:
@@ -78,5 +77,5 @@ async def take(conn: Conn) -> list[Dirty]:
 async def add_older(conn: Conn, generation: int, limit: int) -> int:
     """Put accounts that an older policy scored into the queue; returns how many."""
     rows = [Dirty(row[0], row[0]) for row in await conn.fetch(_AGED, generation, limit)]
-    await add(conn, rows)
+    await write(conn, [adding(rows)])
     return len(rows)
