@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import urlsplit
-
-import asyncpg
-import httpx
 
 from services.cli import migrations
 from services.cli.home import Home, Run
@@ -21,13 +19,12 @@ from services.cli.steps import Steps
 from services.cli.supervisor import Supervisor, rotate
 from services.cli.target import CommandError
 from services.cli.wishes import Wishes
-from shared.bus.errors import BusError
-from shared.bus.topics import TOPICS, ensure_topics
 from shared.parts import Parts
 from shared.parts.errors import tail
 from shared.parts.process import Plan
-from shared.runtime.auth import ApiKeys, Scope
-from shared.runtime.problem import Problem
+
+# What a start does not need each time is imported where it is used: on two cores, what this process does
+# the parts and services beside it have to wait for.
 
 HOST = "127.0.0.1"
 SERVICES = ("ingest", "scoring", "alerts")
@@ -35,6 +32,7 @@ LOOPBACK = "127.0.0.0/8,::1"
 # Given parts may be on their way up, as in a compose file.
 TOPICS_S = 15.0
 READY_S = 90.0
+ASK_S = 2.0
 # A service that ended so often before it was ever ready will not get better by itself.
 HOPELESS = 4
 # Services drain for so long; with their tasks and the parts' end it all stays below ten seconds.
@@ -69,17 +67,23 @@ class Instance:
         self._lock_fd = parts.lock()
         self._check_ports()
         self._steps("starting PostgreSQL and Apache Kafka")
-        parts.start()
+        parts.launch()
+        if parts.postgres:
+            parts.postgres.wait_ready()
         database = self._given["DATABASE_URL"] or parts.database_url
         kafka = self._given["KAFKA_BOOTSTRAP_SERVERS"] or parts.kafka
-        self._prepare(database, kafka)
-        urls = {name: f"http://{HOST}:{self.port(name)}" for name in SERVICES}
-        run = Run(**urls, api_key=self._own_key(database), kafka=kafka, database=database)
-        self.env = self._environment(run)
+        self._prepare(database)
+        self.env = self._environment(database, kafka)
+        if not parts.broker:
+            self._check_topics(kafka)
+        # An own Kafka is on its way up. The services are, too, and make its topics as soon as they can.
         self._steps("starting the services")
         self._services = Supervisor({name: self._plan(name) for name in SERVICES}, self._tell)
         self._services.start()
-        self._wait_ready(urls)
+        parts.wait_ready()
+        self._wait_ready()
+        urls = {name: f"http://{HOST}:{self.port(name)}" for name in SERVICES}
+        run = Run(**urls, api_key=self._own_key(database), kafka=kafka, database=database)
         self.home.write_run(run)
         return run
 
@@ -127,14 +131,24 @@ class Instance:
                         f"Choose others, as in `cxloop up --port-base {self.wishes.port_base + 1000}`."
                     ) from error
 
-    def _prepare(self, database: str, kafka: str) -> None:
-        """Bring schemas and topics up to date."""
+    def _prepare(self, database: str) -> None:
+        """Bring schemas up to date."""
+        import asyncpg
+
         try:
             migrations.upgrade_all(database, lambda schema: self._steps(f"migrating schema {schema}"))
         except (OSError, asyncpg.PostgresError) as error:
             raise CommandError(
                 f"PostgreSQL at {_place(database)} cannot be used ({error}). Is DATABASE_URL right?"
             ) from error
+
+    def _check_topics(self, kafka: str) -> None:
+        """Bring the topics of a given Kafka up to date."""
+        from shared.bus.errors import BusError
+        from shared.bus.topics import TOPICS, ensure_topics
+        from shared.runtime.logging import configure_logging
+
+        configure_logging("up", "warning", "text")
         self._steps("checking the topics")
         try:
             asyncio.run(ensure_topics(kafka, TOPICS, TOPICS_S))
@@ -142,19 +156,22 @@ class Instance:
             raise CommandError(f"Kafka at {kafka}: {error}. Is KAFKA_BOOTSTRAP_SERVERS right?") from error
 
     def _own_key(self, database: str) -> str:
-        """Return the owner's API key: the kept one while the database knows it, else a new one."""
+        """Return the owner's API key: the kept one while the services know it, else a new one."""
         kept = self.home.api_key()
-        key = with_keys(database, lambda keys: _valid_or_new(keys, kept))
-        if key != kept:
-            self.home.keep_api_key(key)
+        if kept and self._ask("ingest", "/v1/sources?limit=1", kept) != HTTPStatus.UNAUTHORIZED:
+            return kept
+        from shared.runtime.auth import Scope
+
+        key = with_keys(database, lambda keys: keys.create("owner", list(Scope)))
+        self.home.keep_api_key(key)
         return key
 
-    def _environment(self, run: Run) -> dict[str, str]:
+    def _environment(self, database: str, kafka: str) -> dict[str, str]:
         allowed = os.environ.get("CXLOOP_ALLOW_TARGETS", "")
         return {
             **os.environ,
-            "DATABASE_URL": run.database,
-            "KAFKA_BOOTSTRAP_SERVERS": run.kafka,
+            "DATABASE_URL": database,
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "CXLOOP_HOST": HOST,
             "CXLOOP_SECRET_KEY": os.environ.get("CXLOOP_SECRET_KEY") or self.home.secret_key(),
             "CXLOOP_ALLOW_TARGETS": f"{allowed},{LOOPBACK}" if allowed else LOOPBACK,
@@ -170,20 +187,29 @@ class Instance:
             argv=[sys.executable, "-m", f"services.{service}"], log=log, env={**env}, fds=[self._lock_fd]
         )
 
-    def _wait_ready(self, urls: Mapping[str, str]) -> None:
+    def _wait_ready(self) -> None:
         assert self._services is not None
         deadline = time.monotonic() + READY_S
-        waiting = dict(urls)
-        with httpx.Client(timeout=2.0) as client:
-            while waiting:
-                self._services.tick()
-                for name, url in list(waiting.items()):
-                    with suppress(httpx.TransportError):
-                        if client.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                            del waiting[name]
-                            continue
+        waiting = list(SERVICES)
+        while waiting:
+            self._services.tick()
+            for name in list(waiting):
+                if self._ask(name, "/readyz") == HTTPStatus.OK:
+                    waiting.remove(name)
+                else:
                     self._give_up_on(name, late=time.monotonic() > deadline)
-                time.sleep(0.05)
+            time.sleep(0.05)
+
+    def _ask(self, service: str, path: str, key: str = "") -> int:
+        """Return the status of a GET, 0 when nobody answers."""
+        asked = http.client.HTTPConnection(HOST, self.port(service), timeout=ASK_S)
+        try:
+            asked.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
+            return asked.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return 0
+        finally:
+            asked.close()
 
     def _give_up_on(self, name: str, *, late: bool) -> None:
         assert self._services is not None
@@ -193,14 +219,6 @@ class Instance:
         why = "was not ready in time" if late else "ended again and again"
         log = program.plan.log
         raise CommandError(f"{name} {why}. {f'Its log {log} ends with: {tail(log)}' if log else ''}")
-
-
-async def _valid_or_new(keys: ApiKeys, kept: str | None) -> str:
-    if kept:
-        with suppress(Problem):
-            await keys.authenticate(f"Bearer {kept}")
-            return kept
-    return await keys.create("owner", list(Scope))
 
 
 def _place(database: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 SERVICES = ("ingest", "scoring", "alerts")
@@ -12,29 +13,29 @@ SERVICES = ("ingest", "scoring", "alerts")
 def upgrade_all(database_url: str, told: Callable[[str], None] = lambda _: None) -> None:
     """Bring every schema up to date; `told` hears the name of each before it starts."""
     migrate = _migrate()
-    told(migrate.SHARED_SCHEMA)
-    migrate.upgrade_shared(database_url)
-    for service in _services():
-        told(service.SCHEMA)
-        service.upgrade(database_url)
+    places = _places(migrate)
+    waiting = migrate.outdated(database_url, places)
+    for schema, location in places.items():
+        told(schema)
+        if schema in waiting:
+            migrate.upgrade(database_url, schema, location)
 
 
 def pending(database_url: str) -> list[str]:
     """Return the migrations that wait to be applied, as schema and version."""
     migrate = _migrate()
-    places = [(migrate.SHARED_SCHEMA, migrate.SHARED_LOCATION)]
-    places += [(service.SCHEMA, service.LOCATION) for service in _services()]
     return [
         f"{schema} {version}"
-        for schema, location in places
+        for schema, location in _places(migrate).items()
         for version in migrate.check(database_url, schema, location)
     ]
 
 
+def _places(migrate: ModuleType) -> dict[str, Path]:
+    services = [importlib.import_module(f"services.{name}.migrate") for name in SERVICES]
+    return {migrate.SHARED_SCHEMA: migrate.SHARED_LOCATION} | {s.SCHEMA: s.LOCATION for s in services}
+
+
 def _migrate() -> ModuleType:
-    # The tool behind it takes half a second to import, which most commands can do without.
+    # It takes long to import, which most commands can do without.
     return importlib.import_module("shared.db.migrate")
-
-
-def _services() -> list[ModuleType]:
-    return [importlib.import_module(f"services.{name}.migrate") for name in SERVICES]

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn
-
-import httpx
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from services.cli.home import Home, Run
+
+if TYPE_CHECKING:  # imported where it is used: not every command speaks to a service
+    import httpx
 
 TIMEOUT_S = 30.0
 PAGE = 200
@@ -92,6 +93,8 @@ class Target:
         query: dict[str, str] | None = None,
         body: Json | None = None,
     ) -> Json:
+        import httpx
+
         url = self.url(service)
         headers = {"Authorization": f"Bearer {self.api_key()}"}
         try:

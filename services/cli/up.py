@@ -58,11 +58,8 @@ def up(
 def _run(wishes: Wishes, *, demo: bool, as_json: bool) -> None:
     with contextlib.suppress(Stop), Steps() as steps:
         steps("getting ready")
-        # Everything the services are made of is imported with these; the other commands need none of it.
-        from services.cli.instance import Instance
-        from shared.runtime.logging import configure_logging
+        from services.cli.instance import Instance  # the other commands need none of it
 
-        configure_logging("up", "warning", "text")
         instance = Instance(wishes, steps, _tell)
         try:
             run = instance.start()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 import asyncpg
-from sqlalchemy import AdaptedConnection, event, exc
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:  # imported where it is used: who needs one connection only can do without
+    from sqlalchemy import AdaptedConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 CONNECT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_S: Final = 30.0
@@ -67,6 +69,8 @@ def create_engine(
     Connections that the server has closed are thrown away at checkout, without a ping: asyncpg sees the
     end of the socket by itself. `limits` are those of `connect`.
     """
+    from sqlalchemy import event
+    from sqlalchemy.ext.asyncio import create_async_engine
 
     async def creator(*_: object, **__: object) -> asyncpg.Connection:
         return await connect(database_url, application_name, **limits)
@@ -84,7 +88,9 @@ def create_engine(
 
 
 def _throw_away_closed(dbapi_connection: DBAPIConnection, _record: object, _proxy: object) -> None:
-    if cast(AdaptedConnection, dbapi_connection).driver_connection.is_closed():
+    if cast("AdaptedConnection", dbapi_connection).driver_connection.is_closed():
+        from sqlalchemy import exc
+
         raise exc.InvalidatePoolError("closed by the server")
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import structlog
-from alembic import command, op
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
-from sqlalchemy.engine import Connection
+import asyncpg
 
-from shared.db.engine import create_engine
+from shared.db.engine import connect, create_engine
 
-log = structlog.get_logger()
+if TYPE_CHECKING:  # imported where it is used: at most starts there is nothing to migrate
+    from alembic.config import Config
+    from sqlalchemy.engine import Connection
+
+# Not structlog's: that one writes to standard output where nobody has configured it, as in `cxloop migrate`.
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 VERSION_TABLE: Final = "schema_version"
@@ -36,6 +37,8 @@ def execute(sql: str) -> None:
 
     (`op.execute` reads colons as parameters, and the driver prepares one statement at a time.)
     """
+    from alembic import op
+
     bind = op.get_bind()
     bind.exec_driver_sql("SELECT 1")  # opens the transaction the statements belong to
     adapted: Any = bind.connection.dbapi_connection
@@ -63,31 +66,79 @@ def check(database_url: str, schema: str, script_location: str | Path) -> list[s
     return _blocking(database_url, lambda connection: _pending(connection, config, schema))
 
 
+def outdated(database_url: str, schemas: Mapping[str, str | Path]) -> list[str]:
+    """Which of these schemas (name and script location) `upgrade` has to look at; a cheap look at them all.
+
+    In doubt a schema is: whatever is not exactly at the one newest version is left to `upgrade` to judge.
+    """
+
+    async def look() -> list[str]:
+        connection = await connect(database_url, "cxloop-migrate")
+        try:
+            return [
+                schema
+                for schema, location in schemas.items()
+                if await _applied(connection, schema) != _newest(_versions(location))
+            ]
+        finally:
+            await connection.close()
+
+    return _aside(look)
+
+
+async def _applied(connection: asyncpg.Connection, schema: str) -> list[str]:
+    if not schema.isidentifier():
+        raise ValueError("a schema's name is an identifier")
+    try:
+        rows = await connection.fetch(f"SELECT version_num FROM {schema}.{VERSION_TABLE}")  # noqa: S608 - checked
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return []
+    return [row["version_num"] for row in rows]
+
+
+def _newest(versions: Path) -> list[str] | None:
+    """The one version that no other follows, read from the files' text; None when there is not one."""
+    lines = "".join(file.read_text() for file in versions.glob("*.py"))
+    made = set(re.findall(r'^revision = "(.+)"$', lines, re.MULTILINE))
+    newest = made - set(re.findall(r'^down_revision = "(.+)"$', lines, re.MULTILINE))
+    return list(newest) if len(newest) == 1 else None
+
+
+def _versions(script_location: str | Path) -> Path:
+    found = Path(script_location)
+    return found / "versions" if (found / "versions").is_dir() else found
+
+
 def _config(schema: str, script_location: str | Path) -> Config:
     if not schema.isidentifier():
         raise ValueError("a schema's name is an identifier")
-    versions = Path(script_location)
-    if (versions / "versions").is_dir():
-        versions = versions / "versions"
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "alembic_env"))
     config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", str(versions).replace("%", "%%"))
+    config.set_main_option("version_locations", str(_versions(script_location)).replace("%", "%%"))
     config.attributes.update(schema=schema, version_table=VERSION_TABLE)
     return config
 
 
 def _upgrade(connection: Connection, config: Config, schema: str) -> None:
+    from alembic import command
+    from sqlalchemy import text
+
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
     waiting = _pending(connection, config, schema)
     if waiting:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        log.info("schema migrated", schema=schema, versions=waiting)
+        log.info("schema %s migrated: %s", schema, ", ".join(waiting))
 
 
 def _pending(connection: Connection, config: Config, schema: str) -> list[str]:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     options = {"version_table": VERSION_TABLE, "version_table_schema": schema}
     current = MigrationContext.configure(connection, opts=options).get_current_heads()
     script = ScriptDirectory.from_config(config)
@@ -99,7 +150,7 @@ def _pending(connection: Connection, config: Config, schema: str) -> list[str]:
 
 
 def _blocking(database_url: str, work: Callable[[Connection], R]) -> R:
-    """Runs `work` in one transaction, in a thread and event loop of its own."""
+    """Runs `work` in one transaction."""
 
     async def run() -> R:
         engine = create_engine(
@@ -116,6 +167,11 @@ def _blocking(database_url: str, work: Callable[[Connection], R]) -> R:
         finally:
             await engine.dispose()
 
+    return _aside(run)
+
+
+def _aside(run: Callable[[], Coroutine[None, None, R]]) -> R:
+    """Runs it in a thread and event loop of its own."""
     results: list[R] = []
     errors: list[BaseException] = []
 

@@ -56,14 +56,27 @@ class Parts:
 
     def start(self) -> Parts:
         """Lock the directory and start what is wanted, side by side; return when all of it is ready."""
-        self.lock()
         try:
-            self._create()
-            self._start_all()
+            self.launch()
+            self.wait_ready()
         except BaseException:
             self.stop()
             raise
         return self
+
+    def launch(self) -> None:
+        """Lock the directory and start what is wanted, side by side; `wait_ready` or `stop` comes next.
+
+        From here on the addresses are known.
+        """
+        self.lock()
+        self._create()
+        self._spawn_all()
+
+    def wait_ready(self) -> None:
+        """Wait until all of it is ready; one part alone: its own `wait_ready`."""
+        for part in self._running():
+            part.wait_ready()
 
     def lock(self) -> int:
         """Make and lock the directory, once; return its file descriptor for further children to hold."""
@@ -74,11 +87,10 @@ class Parts:
 
     def stop(self) -> None:
         """End all parts cleanly, by force after `STOP_S`, then unlock."""
-        running: list[Postgres | Kafka] = [part for part in (self.broker, self.postgres) if part]
-        for part in running:
+        for part in self._running():
             part.ask_to_stop()
         deadline = time.monotonic() + STOP_S
-        for part in running:
+        for part in self._running():
             part.stop(max(0.1, deadline - time.monotonic()))
         if self.broker:
             self.broker.close()
@@ -112,9 +124,12 @@ class Parts:
                 progress=self._progress,
             )
 
-    def _start_all(self) -> None:
-        """Prepare in threads, spawn here in the main thread as each is prepared, then wait for both."""
-        parts: list[Postgres | Kafka] = [part for part in (self.broker, self.postgres) if part]
+    def _running(self) -> list[Postgres | Kafka]:
+        return [part for part in (self.broker, self.postgres) if part]
+
+    def _spawn_all(self) -> None:
+        """Prepare in threads, spawn here in the main thread as each is prepared."""
+        parts = self._running()
         done: queue.Queue[tuple[Postgres | Kafka, BaseException | None]] = queue.Queue()
         for part in parts:
             threading.Thread(target=_prepare, args=(part, done), daemon=True).start()
@@ -123,8 +138,6 @@ class Parts:
             if error:
                 raise error
             part.spawn()
-        for part in parts:
-            part.wait_ready()
 
     def __enter__(self) -> Parts:
         return self.start()

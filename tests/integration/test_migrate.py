@@ -66,6 +66,21 @@ async def test_up_step_by_step_and_asked_what_waits(empty_database_url: str, tmp
     assert await numbers(empty_database_url) == [1, 2]
 
 
+async def test_a_cheap_look_says_which_schemas_wait(empty_database_url: str, tmp_path: Path) -> None:
+    versions = write(tmp_path / "versions")
+    schemas = {migrate.SHARED_SCHEMA: migrate.SHARED_LOCATION, "demo": tmp_path}
+    assert migrate.outdated(empty_database_url, schemas) == [migrate.SHARED_SCHEMA, "demo"]
+    migrate.upgrade(empty_database_url, "demo", tmp_path)
+    migrate.upgrade_shared(empty_database_url)
+    assert migrate.outdated(empty_database_url, schemas) == []
+    write(versions, "")
+    assert migrate.outdated(empty_database_url, schemas) == ["demo"]
+    migrate.upgrade(empty_database_url, "demo", tmp_path)
+    assert migrate.outdated(empty_database_url, schemas) == []
+    (versions / "0002_second.py").unlink()
+    assert migrate.outdated(empty_database_url, schemas) == ["demo"], "newer than us: `upgrade` refuses it"
+
+
 async def test_replicas_that_start_together(empty_database_url: str, tmp_path: Path) -> None:
     write(tmp_path, "SELECT pg_sleep(0.1)")
     up = [asyncio.to_thread(migrate.upgrade, empty_database_url, "demo", tmp_path) for _ in range(5)]
