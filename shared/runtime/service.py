@@ -176,6 +176,7 @@ def run(app_factory: Callable[[], FastAPI], settings: ServiceSettings, service: 
     """Serves until SIGTERM or SIGINT, then drains. Exit code 0, or 70 when a background task died."""
     configure_logging(service, settings.log_level, settings.log_format)
     app = app_factory()
+    gc.enable()  # a program that starts in a hurry turns it off
     config = uvicorn.Config(
         app,
         host=settings.host,
