@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring import measures, messages, past
+from services.scoring.apart import LONG, apart
 from services.scoring.batch import SCHEMA
 from services.scoring.domain.numbers import NANO
 from services.scoring.engine import Engine
@@ -88,14 +89,24 @@ async def _rolled(
 ) -> tuple[CustomerRow, OutboxRow]:
     nodes = [node.id for node in await past.component(conn, held.id, None)]
     subject = Subject(await past.of_leaves(conn, nodes), await past.people(conn, nodes, None))
+    named = sorted((await identities.identifiers(conn, nodes)).values(), key=lambda i: (strength(i), i))
+    size = sum(len(one.rows) for one in (subject.own, *subject.people))
+
+    def work() -> tuple[CustomerRow, OutboxRow]:
+        return _sum(held, subject, entries, engine, now, named)
+
+    await asyncio.sleep(0)  # requests are served in between
+    return await apart(conn, work) if size >= LONG else work()
+
+
+def _sum(
+    held: Held, subject: Subject, entries: Sequence[Dirty], engine: Engine, now: Micros, named: list[str]
+) -> tuple[CustomerRow, OutboxRow]:
     known = [max(row.event.at, row.applied_at) for row in subject.rows()]
     t = max([now, held.scored_at, *known])
     view = subject.view(engine, Moment(t, t))
-    await asyncio.sleep(0)  # requests are served in between
-    named = sorted((await identities.identifiers(conn, nodes)).values(), key=lambda i: (strength(i), i))
     row = customer_row(held.id, view, engine, held, named, None)
     row = row._replace(next_at=view.next_check)
-    await asyncio.sleep(0)
     news = [queues.unpack(entry.news) for entry in entries]
     applied = _events(news)
     before = published_scores(held)
@@ -103,7 +114,7 @@ async def _rolled(
         account_id=held.id,
         before=before or published.NOTHING_KNOWN,
         events=applied,
-        leaves=messages.leaves(nodes),
+        leaves=messages.leaves(subject.own.leaves),
         causes=causes(engine, subject, held.scored_at, t, [e.id for e in applied]) if before else (),
         merged_from=tuple(sorted({m for one in news for m in one.merged_from} - {held.id})),
         split_from=next((one.split_from for one in news if one.split_from), None),

@@ -5,7 +5,7 @@ One turn:
  2. cut into batches of at most `max_bytes`;
  3. drop from each batch the partitions that are no longer ours;
  4. `handle(batch)`: returns = all effects are committed in the database;
- 5. commit exactly the offsets after the batch's last records.
+ 5. commit exactly the offsets after the last records handled: once a second, or when nothing comes.
 Whatever goes wrong between 1 and 5 ends in "poll again", and repeats records rather than losing one:
  a. `handle` raises: nothing is committed, the consumer steps back to the first record not handled, waits
     (exponential, with jitter) and polls again, for ever: retriable or poison is the handler's affair;
@@ -31,7 +31,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.bus.batches import Batch, Partition, Record, cut, record_of
-from shared.bus.errors import CommitFault, ConsumerLost, ConsumerStalled, classify_commit
+from shared.bus.commits import COMMIT_S, Commits
+from shared.bus.errors import ConsumerLost, ConsumerStalled
 from shared.bus.membership import MAX_BYTES, MAX_RECORDS, STOP_S, Limits, close_client, new_client
 from shared.bus.quiet import quiet_client
 from shared.bus.watch import Watch
@@ -44,7 +45,6 @@ log = structlog.get_logger()
 POLL_MS: Final = 250
 POLL_GRACE_S: Final = 30.0
 START_S: Final = 30.0
-COMMIT_S: Final = 5.0
 ASK_EVERY_S: Final = 5.0
 FAILING_S: Final = 15.0
 
@@ -89,6 +89,7 @@ class ConsumerLoop:
         self._floors: dict[Partition, int] = {}
         self._failures = 0
         self._failing: tuple[float, str] | None = None
+        self._commits = Commits(group)
         self._watch = Watch(bootstrap, group, self._topics, self._limits.stall_s)
 
     @property
@@ -156,8 +157,10 @@ class ConsumerLoop:
                 continue
             placed = await self._process(consumer, batch)
             if placed is not None:
+                await self._commits.commit(consumer, at_once=True)
                 _step_back(consumer, chain(batch.records, *waiting), placed)
                 return
+        await self._commits.commit(consumer, at_once=not records)
         await self._ask(consumer)
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
@@ -198,26 +201,11 @@ class ConsumerLoop:
         self._failures, self._failing = 0, None
         _seconds.labels(self._group).observe(asyncio.get_running_loop().time() - started)
         self._watch.moved(batch.next_offsets)
-        await self._commit(consumer, batch)
+        self._commits.handled(batch.next_offsets)
         self._count("handled")
         for topic, count in batch.count_by_topic().items():
             _records.labels(self._group, topic).inc(count)
         return None
-
-    async def _commit(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
-        ours = consumer.assignment()
-        offsets = {TopicPartition(*p): offset for p, offset in batch.next_offsets.items()}
-        offsets = {partition: offset for partition, offset in offsets.items() if partition in ours}
-        if not offsets:
-            return
-        try:
-            async with asyncio.timeout(COMMIT_S):
-                await consumer.commit(offsets)
-        except (KafkaError, OSError, TimeoutError) as error:
-            fault = classify_commit(error)
-            log.warning("offsets not committed", group=self._group, meaning=fault.value, why=_why(error))
-            if fault is CommitFault.fatal:
-                raise ConsumerLost(f"may not commit: {_why(error)}") from error
 
     async def _back_off(self, error: Exception) -> None:
         """The pause stays far below MAX_POLL_S: polling never stops for long enough to be expelled."""
