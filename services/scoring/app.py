@@ -13,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scoring import api
 from services.scoring.accounts import Accounts
 from services.scoring.adoption import adopt
+from services.scoring.api.lane import ScoreLane
 from services.scoring.batch import SCHEMA, Context
 from services.scoring.consumer import Folder
 from services.scoring.engine import Engine
 from services.scoring.loops import forever
 from services.scoring.maintenance import Maintenance
+from services.scoring.present import Present
 from services.scoring.settings import Settings
 from services.scoring.sweeper import Sweeper
 from services.scoring.text import feature
@@ -60,7 +62,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await producer.aclose()
             await pool.dispose()
 
-    app = service.create_app("cxloop scoring", DESCRIPTION, settings, lifespan, api.routers())
+    app = service.create_app(
+        "cxloop scoring",
+        DESCRIPTION,
+        settings,
+        lifespan,
+        api.routers(),
+        lane=lambda framework: ScoreLane(framework, Present(pool)),
+    )
     app.state.pool, app.state.api_keys = pool, ApiKeys(pool)
     install_idempotency(app, pool)
     install_audit(app, pool)

@@ -61,7 +61,8 @@ async def view(
 ) -> tuple[View, Moment]:
     """A customer or account folded at the times asked for; good for scores. `given` is the id asked by."""
     at = moment(row, as_of, known_at)
-    if not row.organisation and _is_fresh(row, engine, as_of, known_at):
+    ahead = as_of is None or as_of >= max(row.now, row.scored_at)
+    if ahead and known_at is None and is_fresh(row, engine):
         rows = await events.of_episodes(conn, row.live) if row.live else []
         return unpacked(row, rows, engine, at.as_of), at
     return (await subject(conn, row, given, known_at)).view(engine, at), at
@@ -77,22 +78,36 @@ async def subject(conn: Conn, row: Packed, given: str, known_at: Micros | None) 
     return Subject(own, await past.people(conn, leaves, known_at) if row.organisation else [])
 
 
-def _is_fresh(row: Packed, engine: Engine, as_of: Micros | None, known_at: Micros | None) -> bool:
-    """Whether the packed row answers: nothing of the past is asked, and it stands on today's policy."""
-    ahead = as_of is None or as_of >= max(row.now, row.scored_at)
-    return ahead and known_at is None and row.generation == engine.generation and row.state is not None
+def is_fresh(row: Packed, engine: Engine) -> bool:
+    """Whether the packed row answers for now: a person's, and it stands on today's policy."""
+    return not row.organisation and row.generation == engine.generation and row.state is not None
 
 
 def unpacked(row: Packed, rows: Sequence[Stored], engine: Engine, now: Micros) -> View:
     """State and live episodes, whose `rows` are given; the settled ones are in the sum and need no look."""
+    return ready(row, rows, engine).view(engine, now)
+
+
+class Ready(NamedTuple):
+    """A packed row unpacked. Whoever reads it leaves it as it is, so it serves any number of readers."""
+
+    state: State
+    attributes: Attributes
+    live: list[Episode]
+
+    def view(self, engine: Engine, now: Micros) -> View:
+        told = [
+            Told(one, fold(one, self.attributes, engine.policy, now)._replace(live=True), self.attributes)
+            for one in self.live
+        ]
+        return View(self.state, told, self.attributes, engine.policy, engine.model, now)
+
+
+def ready(row: Packed, rows: Sequence[Stored], engine: Engine) -> Ready:
+    """`rows` are those of its live episodes."""
     assert row.state is not None and row.attributes is not None
-    attributes = Attributes.unpack(row.attributes)
-    told = [
-        Told(episode, fold(episode, attributes, engine.policy, now)._replace(live=True), attributes)
-        for episode in _live(effective(rows), row.live)
-    ]
     state = State.unpack(row.state, grid_of(engine.policy))
-    return View(state, told, attributes, engine.policy, engine.model, now)
+    return Ready(state, Attributes.unpack(row.attributes), _live(effective(rows), row.live))
 
 
 def _live(rows: Iterable[Stored], ids: Iterable[str]) -> list[Episode]:

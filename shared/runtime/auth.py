@@ -125,14 +125,21 @@ class ApiKeys:
     async def authenticate(self, header: str | None) -> Principal:
         """Who the `Authorization` header names. Raises Problem: unauthorized, or unavailable when the
         database is away and the key was not seen lately."""
-        scheme, _, plain = (header or "").partition(" ")
-        if scheme.lower() != "bearer" or not plain.startswith(PREFIX):
+        plain = _plain(header)
+        if plain is None:
             raise Problem("unauthorized", "send Authorization: Bearer cxk_…")
-        digest = _digest(plain.strip())
-        principal = await self._look_up(digest)
+        principal = await self._look_up(_digest(plain))
         if principal is None:
             raise Problem("unauthorized", "the API key is unknown or revoked")
         return principal
+
+    def seen(self, header: str | None) -> Principal | None:
+        """Whom `authenticate` would name without asking the database; None: ask `authenticate`."""
+        plain = _plain(header)
+        if plain is None:
+            return None
+        seen, principal = self._known.get(_digest(plain), (float("-inf"), None))
+        return principal if time.monotonic() - seen < CACHE_S else None
 
     async def _look_up(self, digest: bytes) -> Principal | None:
         now = time.monotonic()
@@ -179,6 +186,12 @@ def _keep(cache: OrderedDict[bytes, T], digest: bytes, value: T) -> None:
     cache.move_to_end(digest)
     while len(cache) > CACHE_SIZE:
         cache.popitem(last=False)
+
+
+def _plain(header: str | None) -> str | None:
+    """The key of a bearer header; None for anything else."""
+    scheme, _, plain = (header or "").partition(" ")
+    return plain.strip() if scheme.lower() == "bearer" and plain.startswith(PREFIX) else None
 
 
 def _digest(plain: str) -> bytes:

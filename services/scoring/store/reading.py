@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from services.scoring.store import events
 from services.scoring.store.types import Conn
 from shared.events.times import Micros
 
 
 class Packed(NamedTuple):
-    """A root's row as packed at `scored_at`, and the database's time of the reading."""
+    """A root's row as packed at `scored_at`, the database's time of the reading, and the id asked by."""
 
     id: str
     organisation: bool
@@ -23,15 +24,21 @@ class Packed(NamedTuple):
     scored_at: Micros
     identifiers: list[str]
     now: Micros
+    asked: str
 
 
-_CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+Raw = tuple[Any, ...]
+"""A row of the log as `events.stored` takes it, not decoded yet."""
+
+# One time for all rows of a statement: what is read at the same time is weighed alike.
+_CLOCK = "(extract(epoch FROM statement_timestamp()) * 1000000)::bigint"
 _PACKED = f"""
 SELECT r.id::text, r.organisation, r.account::text, r.state, r.attributes, r.live::text[], r.version,
-  r.generation, r.scored_at, r.identifiers, {_CLOCK}
+  r.generation, r.scored_at, r.identifiers, {_CLOCK}, c.id::text
 FROM scoring.customer AS c JOIN scoring.customer AS r ON r.id = coalesce(c.merged_into, c.id)
 WHERE c.id = ANY($1::uuid[])
 """  # noqa: S608
+_RAW = f"SELECT {events.COLUMNS} FROM scoring.event AS e WHERE e.episode = ANY($1::uuid[])"  # noqa: S608
 _SETTLE = """
 SELECT r.id FROM scoring.customer AS c JOIN scoring.customer AS r ON r.id = coalesce(c.merged_into, c.id)
 WHERE c.id = $1::uuid FOR SHARE OF r
@@ -48,6 +55,16 @@ WHERE e.organisation = ANY($1::uuid[]) AND NOT c.organisation
 async def packed(conn: Conn, ids: Collection[str]) -> list[Packed]:
     """Rows of the survivors of these ids; unknown ids are left out."""
     return [Packed(*row) for row in await conn.fetch(_PACKED, list(ids))]
+
+
+async def of_live(conn: Conn, rows: Collection[Packed]) -> dict[str, list[Raw]]:
+    """Events of the live episodes of these rows, by episode."""
+    episodes = [episode for row in rows for episode in row.live]
+    found: dict[str, list[Raw]] = {}
+    if episodes:
+        for record in await conn.fetch(_RAW, episodes):
+            found.setdefault(record["episode"], []).append(tuple(record))
+    return found
 
 
 async def settle(conn: Conn, customer: str) -> None:
