@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 RETRY_S: Final = 1.0
 MOST: Final = 200
-GATHER_S: Final = 0.01
+GATHER_S: Final = 0.02
 """What ends within this time is written together; no slot waits for it."""
 
 

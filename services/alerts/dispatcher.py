@@ -182,18 +182,23 @@ class Dispatcher:
 
     def _ended(self, lane: str, took_s: float | None) -> None:
         self._lanes.ended(lane, took_s)
-        self.wake()
+        if self._lanes.wants(lane):
+            self.wake()
 
     async def _endpoint(self, claimed: Claimed) -> Endpoint | Result | None:
         """Whom to send to; None for mail to one person; a result where it cannot be sent."""
         if claimed.lane == DIRECT:
             return None
-        known = self._known.get(claimed.lane)
-        if known is not None and time.monotonic() - known.read_at < FRESH_S:
+        known, now = self._known.get(claimed.lane), time.monotonic()
+        if known is not None and now - known.read_at < FRESH_S:
             return known.endpoint
+        if known is not None:
+            self._known[claimed.lane] = known._replace(read_at=now)  # one of its workers asks for all
         found = await self._read(claimed.lane)
         if isinstance(found, Endpoint):
             self._known[claimed.lane] = _Known(found, time.monotonic())
+        else:
+            self._known.pop(claimed.lane, None)
         return found
 
     async def _read(self, lane: str) -> Endpoint | Result:

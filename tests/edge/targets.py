@@ -12,7 +12,8 @@ import pytest
 
 from services.alerts.domain.retry import Result
 from services.alerts.sending import webhook
-from services.alerts.sending.guard import Guard, GuardedTransport
+from services.alerts.sending.guard import Guard
+from services.alerts.sending.transport import GuardedTransport
 
 SECRET: Final = "whsec_" + "QUJD" * 8
 

@@ -9,13 +9,9 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
-import httpcore
-import httpx
 import idna
-
-from services.alerts.sending.pools import Pools
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -144,44 +140,3 @@ async def resolve_host(host: str, port: int) -> list[str]:
         return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
     return await asyncio.get_running_loop().run_in_executor(_RESOLVING, ask)
-
-
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects only to addresses that were checked; TLS still speaks to the name."""
-
-    def __init__(self, guard: Guard, resolve: Resolve | None = None) -> None:
-        self._guard = guard
-        self._resolve = resolve
-        self._inner = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the interface of the library
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        failure: Exception = httpcore.ConnectError("no address")
-        for address in await self._guard.check(host, port, self._resolve):
-            try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-class GuardedTransport(httpx.AsyncHTTPTransport):
-    """The usual transport on guarded connections. No proxy, no redirects, no retries of its own.
-
-    How many connections there are is the caller's to bound: a bound here would let receivers that hang
-    take the place of all others. `SSL_CERT_FILE` and `SSL_CERT_DIR` name other authorities to be trusted.
-    """
-
-    def __init__(self, guard: Guard, resolve: Resolve | None = None) -> None:
-        super().__init__(trust_env=False)
-        # The base class speaks of its pool only through the three methods that ours has, too.
-        self._pool = Pools(GuardedBackend(guard, resolve))  # type: ignore[assignment]

@@ -8,10 +8,11 @@ import msgspec
 
 from services.alerts.domain.retry import Outcome, Result
 from services.alerts.sending import webhook
-from services.alerts.sending.guard import Guard, GuardedTransport
+from services.alerts.sending.guard import Guard
 from services.alerts.sending.letters import letter
 from services.alerts.sending.mail import Mailer
 from services.alerts.sending.notify import Notifier
+from services.alerts.sending.transport import GuardedTransport
 from services.alerts.store.deliveries import Claimed
 from services.alerts.store.setup import Endpoint
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+import httpcore
 import httpx
 from standardwebhooks import Webhook
 
 from services.alerts.domain.retry import Outcome, Result, retry_after, status_outcome
 from services.alerts.sending.guard import Refused
+from services.alerts.sending.transport import FAULTS, Answer, GuardedTransport
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 USER_AGENT: Final = "cxloop-alerts/1"
-LET_GO_BYTES: Final = 16_384
-LET_GO_S: Final = 0.5
-"""As much of an answer's body is read, so that its connection can be used again; a longer or slower one is
-cut off. What it says does not matter."""
 
 
 def headers(delivery: str, secrets: tuple[str, ...], body: bytes, at: datetime) -> dict[str, str]:
@@ -37,7 +33,7 @@ def headers(delivery: str, secrets: tuple[str, ...], body: bytes, at: datetime) 
 
 
 async def send(
-    transport: httpx.AsyncBaseTransport,
+    transport: GuardedTransport,
     url: str,
     delivery: str,
     secrets: tuple[str, ...],
@@ -45,56 +41,29 @@ async def send(
     at: datetime,
     timeout_s: float,
 ) -> Result:
-    """One attempt. Every failure is a result; `detail` names no address and no secret.
-
-    Straight through the transport: a client around it would keep cookies and read what a redirect says.
-    """
+    """One attempt. Every failure is a result; `detail` names no address and no secret."""
     try:
-        request = httpx.Request(
-            "POST",
-            url,
-            content=body,
-            headers=headers(delivery, secrets, body, at),
-            extensions={"timeout": httpx.Timeout(timeout_s).as_dict()},
-        )
-        async with asyncio.timeout(timeout_s):  # around the whole of it: no trickle of bytes prolongs it
-            response = await transport.handle_async_request(request)
+        answer = await transport.post(url, headers(delivery, secrets, body, at), body, timeout_s)
     except Refused as error:
         return Result(Outcome.REFUSED, detail=str(error))
-    except (TimeoutError, httpx.TimeoutException):
+    except TimeoutError:
         return Result(Outcome.TIMEOUT, detail=f"no answer within {timeout_s:g} s")
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError):
+    except (httpx.InvalidURL, UnicodeError):
         return Result(Outcome.FAILED, detail="the address is no http or https URL")
-    except (httpx.TransportError, OSError) as error:
+    except FAULTS as error:
         return _unreachable(error)
-    await _let_go(response)
-    return _read(response, at)
+    return _read(answer, at)
 
 
-async def _let_go(response: httpx.Response) -> None:
-    """The answer is known; its body is only in the way of the next one."""
-    try:
-        with suppress(TimeoutError, httpx.TransportError, OSError):
-            async with asyncio.timeout(LET_GO_S):
-                taken = 0
-                async for chunk in response.aiter_raw():
-                    taken += len(chunk)
-                    if taken > LET_GO_BYTES:
-                        break
-    finally:
-        with suppress(httpx.TransportError, OSError):
-            await response.aclose()
-
-
-def _read(response: httpx.Response, at: datetime) -> Result:
-    outcome = status_outcome(response.status_code)
+def _read(answer: Answer, at: datetime) -> Result:
+    outcome = status_outcome(answer.status)
     details = {
         Outcome.REDIRECT: "redirects are not followed",
         Outcome.GONE: "410: the receiver wants nothing any more; the endpoint is disabled",
-        Outcome.HTTP_ERROR: f"answered {response.status_code}",
+        Outcome.HTTP_ERROR: f"answered {answer.status}",
     }
-    asked = retry_after(response.headers.get("retry-after"), at)
-    return Result(outcome, response.status_code, details.get(outcome), asked)
+    asked = retry_after(answer.header(b"retry-after"), at)
+    return Result(outcome, answer.status, details.get(outcome), asked)
 
 
 def _unreachable(error: BaseException) -> Result:
@@ -112,8 +81,8 @@ def _unreachable(error: BaseException) -> Result:
         if isinstance(cause, ConnectionRefusedError):
             return Result(Outcome.UNREACHABLE, detail="connection refused")
         cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.RemoteProtocolError):
+    if isinstance(error, httpcore.RemoteProtocolError):
         return Result(Outcome.UNREACHABLE, detail="the answer is no HTTP")
-    if isinstance(error, httpx.ReadError | httpx.WriteError):
+    if isinstance(error, httpcore.ReadError | httpcore.WriteError):
         return Result(Outcome.UNREACHABLE, detail="the connection was cut before an answer")
     return Result(Outcome.UNREACHABLE, detail=f"no connection ({type(error).__name__})")

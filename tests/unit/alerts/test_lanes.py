@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from services.alerts.domain.lanes import AHEAD, FAST_S, SLOW_S, Lanes
+from services.alerts.domain.lanes import AHEAD, AHEAD_S, SLOW_S, Lanes
 
 
 def hand_out(lanes: Lanes, wanted: list[str]) -> list[str]:
@@ -30,15 +30,42 @@ def test_a_lane_that_nobody_knows_has_room_for_one() -> None:
     assert hand_out(lanes, ["a"]) == []
 
 
-def test_a_fast_lane_gets_a_little_more_than_it_can_begin() -> None:
+def test_a_fast_lane_gets_what_it_ends_soon() -> None:
     lanes = Lanes(slots=4, whole=512)
-    known(lanes, "a", FAST_S / 2)
-    assert hand_out(lanes, ["a"]) == ["a"] * 4 * AHEAD
-    lanes.ended("a", 0.01)
-    assert hand_out(lanes, ["a"]) == [], "not after each"
-    for _ in range(2 * AHEAD):
-        lanes.ended("a", 0.01)
-    assert len(hand_out(lanes, ["a"])) == 2 * AHEAD + 1
+    known(lanes, "a", AHEAD_S / 8)
+    assert hand_out(lanes, ["a"]) == ["a"] * 4 * 8
+    for _ in range(15):
+        lanes.ended("a", AHEAD_S / 8)
+        assert not lanes.wants("a")
+        assert hand_out(lanes, ["a"]) == [], "not after each"
+    lanes.ended("a", AHEAD_S / 8)
+    assert lanes.wants("a")
+    assert len(hand_out(lanes, ["a"])) == 16
+
+
+def test_no_lane_gets_ever_so_much_ahead() -> None:
+    lanes = Lanes(slots=4, whole=512)
+    known(lanes, "a", 0.0)
+    assert len(hand_out(lanes, ["a"])) == 4 * AHEAD
+
+
+def test_fast_lanes_share_half() -> None:
+    lanes = Lanes(slots=4, whole=512)
+    fast = [f"f{i}" for i in range(16)]
+    for lane in fast:
+        known(lanes, lane, 0.001)
+        lanes.began(lane)
+    assert len(hand_out(lanes, fast)) == 256 - len(fast)
+    assert hand_out(lanes, ["unknown"]) == ["unknown"]
+
+
+def test_every_end_is_news_where_others_wait_for_a_place() -> None:
+    lanes = Lanes(slots=4, whole=64)
+    known(lanes, "a", 0.001)
+    for _ in range(64):
+        lanes.began("a")
+    lanes.ended("a", 0.001)
+    assert lanes.wants("a")
 
 
 def test_a_usual_lane_gets_its_slots() -> None:
@@ -53,8 +80,8 @@ def test_a_slow_lane_gets_its_slots_while_there_are_few() -> None:
     lanes = Lanes(slots=4, whole=512)
     known(lanes, "slow", SLOW_S + 1)
     assert len(hand_out(lanes, ["slow"])) == 4
-    lanes.ended("slow", 0.1)
-    assert lanes.room()["slow"] == 4 * AHEAD - 3
+    lanes.ended("slow", AHEAD_S / 8)
+    assert lanes.room()["slow"] == 4 * 8 - 3
 
 
 def test_given_back_untried_says_nothing_of_the_receiver() -> None:
