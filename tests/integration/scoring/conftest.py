@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from services.scoring.accounts import roll_up
 from services.scoring.app import create_app
@@ -26,18 +27,24 @@ async def scoring(own_database_url: str) -> AsyncIterator[Room]:
 
 
 @pytest.fixture
-async def api(own_database_url: str, scoring: Room) -> AsyncIterator[Api]:
+async def app(own_database_url: str, scoring: Room) -> AsyncIterator[FastAPI]:
+    """The service without its loops."""
     settings = Settings.load(
         database_url=own_database_url, kafka_bootstrap_servers="127.0.0.1:1", secret_key=KEY_OF_32_BYTES
     )
-    app = create_app(settings)
-    app.state.engine = scoring.engine
+    made = create_app(settings)
+    made.state.engine = scoring.engine
+    yield made
+    await made.state.pool.dispose()
+
+
+@pytest.fixture
+async def api(app: FastAPI, scoring: Room) -> AsyncIterator[Api]:
     key = await ApiKeys(app.state.pool).create("test", [Scope.read])
     transport = httpx.ASGITransport(app)
     headers = {"authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://scoring", headers=headers) as client:
         yield Api(client, scoring)
-    await app.state.pool.dispose()
 
 
 @pytest.fixture
