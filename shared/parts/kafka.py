@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from shared.parts.archive import AFTER_S, Archive, Archiver
 from shared.parts.artifacts import kafka_jars
 from shared.parts.errors import PartError, tail
 from shared.parts.java import Java, find_java
@@ -100,6 +101,7 @@ class Kafka:
         """Everything before the broker runs: Java, jars, ports, formatted storage. May run in any thread."""
         self._java = find_java()
         self._jars = kafka_jars(self._progress)
+        self._archive = Archive(self._java, self._jars)
         make_folder(self.folder, "Kafka's data", private=True)
         make_folder(self.log.parent, "the folder for logs", private=True)
         self._write_configuration()
@@ -110,7 +112,8 @@ class Kafka:
         """Start the broker process; call it from the main thread."""
         self._write_configuration()
         self._output_start = self._output.stat().st_size if self._output.exists() else 0
-        self._child = Child(self._plan([*self._java_options(), "kafka.Kafka", str(self._config)]))
+        shared = self._archive.options(self._noted)
+        self._child = Child(self._plan([*self._java_options(shared), "kafka.Kafka", str(self._config)]))
 
     def wait_ready(self, timeout_s: float = START_S) -> None:
         """Wait until it takes clients, or raise PartError with the end of its log."""
@@ -118,6 +121,7 @@ class Kafka:
         deadline = time.monotonic() + timeout_s
         while not self._has_started():
             if self._child.poll() is not None:
+                self._archive.discard()
                 raise PartError("Kafka did not start", where=self.log, why=self._last_words())
             if time.monotonic() > deadline:
                 self.stop()
@@ -125,6 +129,11 @@ class Kafka:
                     f"Kafka was not ready within {timeout_s:.0f} s", where=self.log, why=self._last_words()
                 )
             time.sleep(0.02)
+
+    def archiver(self, after_s: float = AFTER_S) -> Archiver:
+        """What makes later starts cheaper, from `after_s` on, for a node that runs."""
+        options = self._java_options
+        return Archiver(self._archive, self._noted, lambda shared: self._plan(options(shared)), after_s)
 
     def ask_to_stop(self) -> None:
         """Ask for a clean shutdown and return at once."""
@@ -165,6 +174,10 @@ class Kafka:
         return self.folder / "server.properties"
 
     @property
+    def _noted(self) -> Path:
+        return self.folder / "classes"
+
+    @property
     def _output(self) -> Path:
         return self.log.with_suffix(".out")
 
@@ -192,9 +205,9 @@ class Kafka:
         if status:
             raise PartError("cannot create Kafka's storage", where=self.folder, why=self._last_words())
 
-    def _java_options(self) -> list[str]:
+    def _java_options(self, more: Sequence[str] = ()) -> list[str]:
         java: Java = self._java
-        options = [str(java.program), "-Xmx160m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        options = [str(java.program), *more, "-Xmx160m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         options += [
             "-XX:MetaspaceSize=64m",
             "-XX:+ExitOnOutOfMemoryError",
