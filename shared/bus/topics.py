@@ -33,7 +33,8 @@ ALERTS: Final = "cx.alerts.v1"
 REJECTED: Final = "cx.rejected.v1"
 
 _EXISTS, _BAD_SETTING = 36, 40
-RETRY_S: Final = 0.5
+RETRY_MIN_S: Final = 0.1
+RETRY_MAX_S: Final = 0.5
 REQUEST_TIMEOUT_S: Final = 5.0
 
 
@@ -114,7 +115,7 @@ async def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec] = TOPICS, dea
     """
     quiet_client()
     ends = time.monotonic() + deadline
-    warned = False
+    pause_s, warned = RETRY_MIN_S, False
     while True:
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + (ends - time.monotonic())):
@@ -125,11 +126,12 @@ async def ensure_topics(bootstrap: str, specs: Sequence[TopicSpec] = TOPICS, dea
             if not warned:
                 log.warning("topics not ready, trying again", bootstrap=bootstrap, why=why)
                 warned = True
-            if time.monotonic() + RETRY_S >= ends:
+            if time.monotonic() + pause_s >= ends:
                 raise BusUnavailable(
                     f"topics could not be made ready within {deadline:.0f} s: {why}"
                 ) from None
-        await asyncio.sleep(RETRY_S)
+        await asyncio.sleep(pause_s)
+        pause_s = min(RETRY_MAX_S, pause_s * 1.5)
 
 
 class _NotYetError(Exception):
