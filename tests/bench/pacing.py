@@ -25,7 +25,9 @@ LOOKED_AT = 10
 LOOK_S = 0.004
 READS_PER_S = 20
 SETTLE_S = 10.0
-_DONE = "SELECT coalesce(sum(next_offset), 0) FROM scoring.progress WHERE topic = $1"
+_SCORED = "SELECT coalesce(sum(next_offset), 0) FROM scoring.progress WHERE topic = $1"
+_COMMITTED = "SELECT event_id::text FROM scoring.event WHERE event_id = ANY($1::uuid[])"
+_DECIDED = "SELECT coalesce(sum(next_offset), 0) FROM alerts.progress WHERE topic = $1"
 
 
 @dataclass
@@ -46,21 +48,32 @@ class Pacer:
         self._ports = ingest, scoring, receiver
         self._sent: dict[str, float] = {}
         self._mailed: dict[str, float] = {}
+        self._waiting: dict[str, asyncio.Future[None]] = {}
 
     async def burst(self, feed: Iterator[Delivery], count: int) -> float:
-        """Deliveries per second of the whole loop when it gets them as fast as it takes them."""
+        """Deliveries per second of the whole loop when it gets them as fast as it takes them, until alerts
+        has decided on all that scoring told of them."""
         ingest, todo = Wire(self._ports[0], CONNECTIONS), [next(feed) for _ in range(count)]
         conn = await asyncpg.connect(self._database)
-        before, began = await conn.fetchval(_DONE, FEEDBACK), time.perf_counter()
+        before, began = await conn.fetchval(_SCORED, FEEDBACK), time.perf_counter()
         answers = await asyncio.gather(*(ingest.ask(one.request) for one in todo))
         accepted = sum(len(_ids(status, body)) for status, body in answers)
-        while await conn.fetchval(_DONE, FEEDBACK) < before + accepted:
+        while await conn.fetchval(_SCORED, FEEDBACK) < before + accepted:
+            await asyncio.sleep(0.02)
+        told = await self._told()
+        while await conn.fetchval(_DECIDED, SCORES) < told:
             await asyncio.sleep(0.02)
         took = time.perf_counter() - began
         await conn.close()
         await ingest.close()
         await asyncio.sleep(SETTLE_S / 2)
         return count / took
+
+    async def _told(self) -> int:
+        """Messages on the topic of scores, those that were deleted included."""
+        async with AIOKafkaConsumer(SCORES, bootstrap_servers=self._kafka) as consumer:
+            ends: dict[Any, int] = await consumer.end_offsets(list(consumer.assignment()))
+        return sum(ends.values())
 
     async def steady(
         self, feed: Iterator[Delivery], rate: float, seconds: float, reads: Sequence[bytes], key: str
@@ -70,6 +83,7 @@ class Pacer:
         ingest, scoring = Wire(self._ports[0], CONNECTIONS), Wire(self._ports[1], CONNECTIONS)
         listener = asyncio.create_task(self._listen(paced))
         reader = asyncio.create_task(_read(scoring, reads, paced, random_))
+        watcher = asyncio.create_task(self._watch())
         await asyncio.sleep(1)
         tasks: list[asyncio.Task[None]] = []
         at = time.perf_counter()
@@ -82,9 +96,10 @@ class Pacer:
             at += random_.expovariate(rate)
         await asyncio.gather(*tasks)
         reader.cancel()
+        watcher.cancel()
         await asyncio.sleep(SETTLE_S)
         listener.cancel()
-        await asyncio.wait({reader, listener})
+        await asyncio.wait({reader, listener, watcher})
         await self._alerts(paced)
         missing = len(self._sent) - len(paced.told)
         if missing:
@@ -102,11 +117,29 @@ class Pacer:
         if one.email is not None:
             self._mailed[one.email] = began
         if looked_at:
+            await self._committed(event)
             headers = {"authorization": f"Bearer {key}"}
-            look = http_request(f"/v1/events/{event}", headers, method="GET")
-            while (await scoring.ask(look))[0] != 200:
-                await asyncio.sleep(LOOK_S)
+            status, _ = await scoring.ask(http_request(f"/v1/events/{event}", headers, method="GET"))
+            if status != 200:
+                raise RuntimeError(f"an event that is committed was answered {status}")
             paced.readable.append(time.time() - began)
+
+    async def _committed(self, event: str) -> None:
+        """Returns at most LOOK_S after the commit. Asking the service until it knows would be load itself."""
+        found = self._waiting.setdefault(event, asyncio.get_running_loop().create_future())
+        await found
+
+    async def _watch(self) -> None:
+        """Asks for all that are waited for at once."""
+        conn = await asyncpg.connect(self._database)
+        try:
+            while True:
+                if self._waiting:
+                    for row in await conn.fetch(_COMMITTED, list(self._waiting)):
+                        self._waiting.pop(row[0]).set_result(None)
+                await asyncio.sleep(LOOK_S)
+        finally:
+            conn.terminate()
 
     async def _listen(self, paced: Paced) -> None:
         consumer = AIOKafkaConsumer(SCORES, bootstrap_servers=self._kafka, auto_offset_reset="latest")
