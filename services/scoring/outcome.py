@@ -15,20 +15,14 @@ import msgspec
 from services.scoring import messages
 from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.decay import LANDMARK
-
-try:
-    from services.scoring.domain.folding import pack_fold, unpack_fold
-    from services.scoring.engine import Kept
-except ImportError:
-    pack_fold = unpack_fold = lambda raw: None
-    Kept = None
+from services.scoring.domain.folds import pack_fold, unpack_fold
 from services.scoring.domain.identity import Mention, mention
 from services.scoring.domain.lens import grid_of
 from services.scoring.domain.numbers import NANO
 from services.scoring.domain.score import Scores
 from services.scoring.domain.state import State
 from services.scoring.effective import effective
-from services.scoring.engine import Engine
+from services.scoring.engine import Engine, Kept
 from services.scoring.graph import Graph, Part, moment
 from services.scoring.locking import Ground
 from services.scoring.placing import Placed
@@ -126,7 +120,7 @@ def _go_on(
     fresh = setting.fresh.get(part.root, ())
     if held is None or held.state is None or held.attributes is None or part.organisation:
         return None
-    if Kept is None or held.kept != held.version or held.generation != engine.generation:
+    if held.kept != held.version or held.generation != engine.generation:
         return None
     if part.merged_from or part.split_from or part.moved:
         return None

@@ -77,8 +77,7 @@ class View:
 
     @cached_property
     def explanation(self) -> Explanation:
-        told = [(one.episode, one.fold) for one in self.told]
-        return explain_summed(self.summed, told, self.attributes)
+        return explain_summed(self.summed, [one.fold for one in self.told], self.attributes)
 
     @property
     def waits(self) -> tuple[Wait, ...]:
@@ -104,9 +103,13 @@ class View:
         return Course(self.state, at, self.attributes, self.policy, self.model)
 
 
-def at_end(walk: Walk, policy: Policy, model: Model, now: Micros) -> View:
-    """Where a walk under this policy ended at `now`: the fold of all that is in it."""
+def at_end(walk: Walk, policy: Policy, model: Model, now: Micros, kept: Sequence[Fold] = ()) -> View:
+    """Where a walk under this policy ended at `now`: the fold of all that is in it.
+
+    `kept` are folds of settled episodes that are in its state, and of which it has no events.
+    """
     told = [Told(episode, one, walk.attributes) for episode, one in walk.told()]
+    told += [Told(_NO_EPISODE, one, walk.attributes) for one in kept]
     return View(walk.state, told, walk.attributes, policy, model, now, walk.summed())
 
 

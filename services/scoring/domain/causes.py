@@ -16,6 +16,7 @@ from services.scoring.domain.customer import effective
 from services.scoring.domain.model import Model
 from services.scoring.domain.numbers import NANO
 from services.scoring.domain.policy import Policy
+from services.scoring.domain.resumed import Resumed, WholePastError
 from services.scoring.domain.revisions import key_of
 from services.scoring.domain.types import Applied, Nano
 from services.scoring.domain.walk import Raw, Walk
@@ -97,15 +98,49 @@ def walked(
     was: Reading | None = None,
 ) -> Walked:
     """`shares` of events that are counted already: each once, retracted ones left out, by (time, id)."""
-    known = {one.event.id: one for one in before if one.event.at <= t0}
-    wanted = {one.event.id: one for one in after if one.event.at <= t1}
+    known = [one for one in before if one.event.at <= t0]
     then = was or Reading(policy, model)
-    walk = Walk(known.values(), then.policy, then.model, t0)
+    walk = Walk(known, then.policy, then.model, t0)
+    return _to_the_end(walk, known, after, (t0, t1), Reading(policy, model), then, moved or {})
+
+
+def gone_on(
+    walk: Resumed,
+    before: Iterable[Applied],
+    after: Iterable[Applied],
+    t0: Micros,
+    t1: Micros,
+    policy: Policy,
+    model: Model,
+) -> Walked | None:
+    """`walked` from a walk that stands at t0, under the same policy, with `before` at hand.
+
+    None where only the whole past will do.
+    """
+    same = Reading(policy, model)
+    try:
+        return _to_the_end(walk, before, after, (t0, t1), same, same, {})
+    except WholePastError:
+        return None
+
+
+def _to_the_end(
+    walk: Walk,
+    before: Iterable[Applied],
+    after: Iterable[Applied],
+    span: tuple[Micros, Micros],
+    reading: Reading,
+    then: Reading,
+    moved: Mapping[str, Cause],
+) -> Walked:
+    t0, t1 = span
+    known = {one.event.id: one for one in before}
+    wanted = {one.event.id: one for one in after if one.event.at <= t1}
     ledger = _Ledger(walk)
-    for cause, old, new in _changes(known, wanted, t0, moved or {}):
+    for cause, old, new in _changes(known, wanted, t0, moved):
         ledger.swap(cause, old, new)
-    ledger.switch("policy", policy, then.model)
-    ledger.switch("model", policy, model)
+    ledger.switch("policy", reading.policy, then.model)
+    ledger.switch("model", reading.policy, reading.model)
     for one in wanted.values():
         if one.event.at > t0:
             ledger.advance(one.event.at)

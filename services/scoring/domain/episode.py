@@ -101,6 +101,8 @@ def _fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros)
     rows = told(outcome.rows)
     lived = episode.memory.get("life") or episode.memory.setdefault("life", life(episode))
     related = [row.at for row in rows if row.signal in _RELATIONSHIP]
+    first, last = _event(episode, lived.first), _event(episode, lived.last)
+    named = {row.event for row in rows} | {first, last}
     return Fold(
         evidence=rows,
         live=outcome.live,
@@ -111,6 +113,9 @@ def _fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros)
         health_at=_latest(now if row.open else row.at for row in rows if row.signal in _HEALTH),
         relationship_at=_latest([*related, *([] if lived.last is None else [lived.last])]),
         respondents=_respondents(episode),
+        first_event=first,
+        last_event=last,
+        types=tuple([(one.event.id, one.event.type) for one in episode.events if one.event.id in named]),
     )
 
 
@@ -124,6 +129,14 @@ def waits(episode: Episode, attributes: Attributes, policy: Policy, now: Micros)
 def superseded(episode: Episode) -> frozenset[str]:
     """Ids of events whose statement a later revision of the same type and natural key replaces wholly."""
     return revisions.superseded(episode.events)
+
+
+def _event(episode: Episode, at: Micros | None) -> str | None:
+    """The event of that time; where none is (a date told by another), the episode's first one."""
+    if at is None:
+        return None
+    names = [one.event.id for one in episode.events if one.event.at == at]
+    return min(names) if names else episode.events[0].event.id
 
 
 def _latest(times: Iterable[Micros]) -> Micros | None:

@@ -22,27 +22,25 @@ from services.scoring.domain.rows import Row, Rows
 from services.scoring.domain.score import Summed, read, summed
 from services.scoring.domain.totals import Totals, beside
 from services.scoring.domain.trend import trend_rows
-from services.scoring.domain.types import Episode, Fold, Nano, Signal
+from services.scoring.domain.types import Fold, Nano, Signal
 from shared.events.times import Micros
 
 
 def explain(customer: Customer, policy: Policy, model: Model, now: Micros) -> Explanation:
     """Explain a customer that was folded at `now` under the same policy."""
-    told = [(episode, customer.folds[key]) for key, episode in customer.episodes.items()]
-    live = [fold for _, fold in told if fold.live]
+    folds = [customer.folds[key] for key in customer.episodes]
+    live = [fold for fold in folds if fold.live]
     return explain_summed(
-        summed(customer.state, live, customer.attributes, policy, model, now), told, customer.attributes
+        summed(customer.state, live, customer.attributes, policy, model, now), folds, customer.attributes
     )
 
 
-def explain_summed(
-    whole: Summed, told: Sequence[tuple[Episode, Fold]], attributes: Attributes
-) -> Explanation:
-    """The same of what was summed up already; for an account `told` are the episodes of all its people."""
+def explain_summed(whole: Summed, folds: Sequence[Fold], attributes: Attributes) -> Explanation:
+    """The same of what was summed up already; for an account `folds` are those of all its people."""
     view, totals, sums = whole
     scores = read(whole)
-    rows = Rows((*(fold for _, fold in told), *beside(attributes, view.policy, view.now)), view)
-    first, last = _ends(told)
+    rows = Rows((*folds, *beside(attributes, view.policy, view.now)), view)
+    first, last = _ends(folds)
     named = {
         "first": first,
         "last": last,
@@ -67,21 +65,20 @@ def explain_summed(
             shares(sums.relationship),
         ),
         Why(scores.risk, sums.risk_baseline, scores.log_odds, "log_odds", shares(sums.risk)),
-        _types(told, rows, named),
+        _types(folds, rows, named),
     )
 
 
 Named = tuple[Micros, str]
 
 
-def _types(
-    told: Sequence[tuple[Episode, Fold]], rows: Rows, named: Mapping[str, Named | None]
-) -> dict[str, str]:
+def _types(folds: Sequence[Fold], rows: Rows, named: Mapping[str, Named | None]) -> dict[str, str]:
     """Types of all events that rows may name; what belongs to no episode is an attribute somebody told."""
     loose = {event for _, event in filter(None, named.values())}
     loose |= {row.event for group in rows.of.values() for row in group}
     types = dict.fromkeys(loose, "customer.identified")
-    types.update((one.event.id, one.event.type) for episode, _ in told for one in episode.events)
+    for fold in folds:
+        types.update(fold.types)
     return types
 
 
@@ -145,14 +142,8 @@ def _fact(attributes: Attributes, field: str, view: Lens) -> Named | None:
     return (fact.at, fact.event) if fact else None
 
 
-def _ends(told: Sequence[tuple[Episode, Fold]]) -> tuple[Named | None, Named | None]:
+def _ends(folds: Sequence[Fold]) -> tuple[Named | None, Named | None]:
     """The events of the first and the last sign of life."""
-    firsts = [_event(episode, fold.first) for episode, fold in told if fold.first is not None]
-    lasts = [_event(episode, fold.last) for episode, fold in told if fold.last is not None]
+    firsts = [(fold.first, fold.first_event or "") for fold in folds if fold.first is not None]
+    lasts = [(fold.last, fold.last_event or "") for fold in folds if fold.last is not None]
     return min(firsts, default=None), max(lasts, default=None)
-
-
-def _event(episode: Episode, at: Micros) -> Named:
-    """The event of an episode at that time; where none is (a date told by another), its first one."""
-    names = [one.event.id for one in episode.events if one.event.at == at]
-    return at, min(names) if names else episode.events[0].event.id

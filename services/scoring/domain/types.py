@@ -98,7 +98,8 @@ class Fold(NamedTuple):
     it is settled. `next_at`: when a live fold changes its form (a deadline, giving up), if known. `days`: the
     day number since 2000-01-01 UTC of each of the customer's own signs of life. `weighs_at`: the time at
     which the episode counts as one piece of evidence, health and relationship apart, None if it does not.
-    `respondents`: identifiers' leaves that answered a survey in it.
+    `respondents`: identifiers' leaves that answered a survey in it. `first_event` and `last_event` are the
+    events of `first` and `last`; `types` has the type of each event that is named here.
     """
 
     evidence: tuple[Evidence, ...]
@@ -110,3 +111,6 @@ class Fold(NamedTuple):
     health_at: Micros | None = None
     relationship_at: Micros | None = None
     respondents: tuple[str, ...] = ()
+    first_event: str | None = None
+    last_event: str | None = None
+    types: tuple[tuple[str, str], ...] = ()

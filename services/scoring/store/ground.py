@@ -58,8 +58,8 @@ SELECT {CLOCK},
 
 
 class Ensured(NamedTuple):
-    """`begun`: how many episodes were made; `around`: those that are about episodes touched, or that these are
-    about; `undone`: whether a retraction of any of the events had come before."""
+    """`begun`: how many episodes were made; `around`: those that are about episodes touched, or that these
+    are about; `undone`: whether a retraction of any of the events had come before."""
 
     begun: int
     around: set[str]
