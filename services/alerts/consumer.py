@@ -12,7 +12,7 @@ from services.alerts.domain.batch import apply, subject_of, subjects_of
 from services.alerts.domain.lifecycle import Told
 from services.alerts.domain.view import micros
 from services.alerts.store import memory, progress
-from services.alerts.writing import Writer, clock
+from services.alerts.writing import Writer
 from shared.bus.batches import Partition
 from shared.bus.consumer import Batch, Record, SeekTo
 from shared.db.engine import driver
@@ -124,11 +124,11 @@ class ScoreConsumer:
     async def _apply(self, connection: asyncpg.Connection, changes: list[scores.ScoreChange]) -> list[Told]:
         book = await self._writer.book(connection)
         subjects = subjects_of(changes)
-        subjects |= set((await memory.survivors(connection, subjects)).values())
+        known = await memory.known(connection, subjects)
+        subjects |= {target for target in known.values() if target is not None}
         parted = {change.split_from for change in changes if change.split_from is not None}
-        before = await memory.load(connection, subjects, parted)
+        before, now = await memory.load(connection, subjects, parted, known)
         after = dict(before)
-        now = await clock(connection)
         news: list[Told] = []
         for change in changes:
             if change.version <= after[subject_of(change)].version:

@@ -90,7 +90,7 @@ class Timers:
         if not subjects:
             return 0, []
         book = await self._writer.book(connection)
-        before = await memory.load(connection, subjects)
+        before, _ = await memory.load(connection, subjects, known=subjects)
         after, news = dict(before), []
         for subject in subjects:
             after[subject], told = tick(before[subject], book, now)

@@ -13,6 +13,7 @@ from services.alerts.domain.alert import Alert
 from services.alerts.domain.memory import Memory
 from services.alerts.domain.outcomes import History
 from shared.events.scores import AppliedEvent, ScoreChange
+from shared.events.times import Micros
 
 
 class _Kept(msgspec.Struct, omit_defaults=True):
@@ -28,40 +29,51 @@ decode_alert: Final = msgspec.json.Decoder(Alert).decode
 
 
 async def load(
-    connection: asyncpg.Connection, subjects: Collection[str], parted: Collection[str] = ()
-) -> dict[str, Memory]:
-    """Memories by subject, locked until the end of the transaction, unknown ones empty.
+    connection: asyncpg.Connection,
+    subjects: Collection[str],
+    parted: Collection[str] = (),
+    known: Collection[str] = (),
+) -> tuple[dict[str, Memory], Micros]:
+    """Memories by subject, locked until the end of the transaction, unknown ones empty; and what time it is,
+    now that nobody else works on them.
 
     Locks are taken in the order customers (by id), alerts (by id), as everywhere. For those in `parted`
-    the alerts that were merged away come too.
+    the alerts that were merged away come too. `known`: those that have a row, which nobody takes away.
     """
     ids = sorted(set(subjects))
-    await connection.execute(
-        "INSERT INTO alerts.customer (id) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING", ids
-    )
+    if not set(ids).issubset(known):
+        await connection.execute(
+            "INSERT INTO alerts.customer (id) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING",
+            ids,
+        )
     customers = await connection.fetch(
         "SELECT id, body, merged_into FROM alerts.customer WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE",
         ids,
     )
-    states = await connection.fetch(
-        "SELECT customer, rule, body FROM alerts.rule_state WHERE customer = ANY($1::text[])", ids
-    )
-    alerts = await connection.fetch(
-        "SELECT subject, body FROM alerts.alert WHERE subject = ANY($1::text[])"
-        " AND (live OR (state = 'merged' AND subject = ANY($2::text[]))) ORDER BY id FOR UPDATE",
+    # After the locks: what is read with them was there before them.
+    parts = await connection.fetch(
+        "WITH alerts AS MATERIALIZED (SELECT subject, body FROM alerts.alert WHERE subject = ANY($1::text[])"
+        "   AND (live OR (state = 'merged' AND subject = ANY($2::text[]))) ORDER BY id FOR UPDATE)"
+        " SELECT subject, NULL AS rule, body, NULL::bigint AS now FROM alerts"
+        " UNION ALL SELECT customer, rule, body, NULL FROM alerts.rule_state WHERE customer = ANY($1::text[])"
+        " UNION ALL SELECT NULL, NULL, NULL, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
         ids,
         sorted(set(parted)),
     )
     histories: dict[str, dict[str, History]] = {}
-    for row in states:
-        histories.setdefault(row["customer"], {})[row["rule"]] = _history(row["body"])
     by_subject: dict[str, list[Alert]] = {}
-    for row in alerts:
-        by_subject.setdefault(row["subject"], []).append(decode_alert(row["body"]))
+    now: Micros = 0
+    for row in parts:
+        if row["now"] is not None:
+            now = row["now"]
+        elif row["rule"] is not None:
+            histories.setdefault(row["subject"], {})[row["rule"]] = _history(row["body"])
+        else:
+            by_subject.setdefault(row["subject"], []).append(decode_alert(row["body"]))
     return {
         row["id"]: _memory(row, histories.get(row["id"], {}), tuple(by_subject.get(row["id"], ())))
         for row in customers
-    }
+    }, now
 
 
 def _memory(row: asyncpg.Record, histories: Mapping[str, History], alerts: tuple[Alert, ...]) -> Memory:
@@ -72,11 +84,10 @@ def _memory(row: asyncpg.Record, histories: Mapping[str, History], alerts: tuple
     return Memory(row["id"], kept.change, kept.track, kept.recent, histories, alerts, row["merged_into"])
 
 
-async def survivors(connection: asyncpg.Connection, subjects: Collection[str]) -> dict[str, str]:
-    """By id, the customer that a merged one turned out to be."""
+async def known(connection: asyncpg.Connection, subjects: Collection[str]) -> dict[str, str | None]:
+    """Those that have a row, with the customer that a merged one turned out to be."""
     rows = await connection.fetch(
-        "SELECT id, merged_into FROM alerts.customer WHERE id = ANY($1::text[]) AND merged_into IS NOT NULL",
-        sorted(set(subjects)),
+        "SELECT id, merged_into FROM alerts.customer WHERE id = ANY($1::text[])", sorted(set(subjects))
     )
     return {row["id"]: row["merged_into"] for row in rows}
 

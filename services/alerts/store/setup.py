@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
@@ -11,7 +12,7 @@ import msgspec
 
 from services.alerts.domain.councils import Council, Person
 from services.alerts.domain.memory import Book
-from services.alerts.domain.rules import PromiseBroken
+from services.alerts.domain.rules import PromiseBroken, Rule
 from services.alerts.rule_files import RuleDocument, shipped
 from shared.runtime.secrets import SecretBox
 
@@ -120,14 +121,21 @@ async def delete_council(connection: asyncpg.Connection, council_id: str) -> boo
 
 
 async def book(connection: asyncpg.Connection, link: str, top_values: dict[str, int]) -> Book:
-    """Rules and councils as they are now, in two statements."""
-    documents = await rules(connection)
-    return Book(
-        rules=tuple(document.build() for document in documents),
-        councils={council.id: council for council in await councils(connection)},
-        top_values=top_values,
-        link=link,
+    """Rules and councils as they are now, in one statement; built when they have changed."""
+    rows = await connection.fetch(
+        "SELECT 'rule' AS kind, id, body::text, position FROM alerts.rule WHERE deleted_at IS NULL"
+        " UNION ALL SELECT 'council', id, body::text, 0 FROM alerts.council ORDER BY kind, position, id"
     )
+    rules, councils = _built(tuple((row["kind"], row["id"], row["body"]) for row in rows))
+    return Book(rules=rules, councils=councils, top_values=top_values, link=link)
+
+
+@lru_cache(maxsize=1)
+def _built(rows: tuple[tuple[str, str, str], ...]) -> tuple[tuple[Rule, ...], dict[str, Council]]:
+    """From (kind, id, JSON)."""
+    documents = [RuleDocument.model_validate_json(body) for kind, _, body in rows if kind == "rule"]
+    councils = {name: _council(name, json.loads(body)) for kind, name, body in rows if kind == "council"}
+    return tuple(document.build() for document in documents), councils
 
 
 async def top_values(connection: asyncpg.Connection) -> dict[str, int]:
