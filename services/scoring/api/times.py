@@ -27,7 +27,7 @@ class Times(NamedTuple):
         return self.as_of is not None and self.known_at is not None
 
 
-def _times(
+async def _times(
     as_of: Annotated[
         Instant | None, Query(description="The time to read at, past or future; absent: now.")
     ] = None,
