@@ -109,4 +109,5 @@ def _setting(ground: Ground, graph: Graph, earlier: frozenset[str], quiet: bool)
         owner = graph.owners.get(row.id)
         if owner in graph.root_of:
             of.setdefault(graph.root_of[owner], []).append(row)
-    return Setting(ground, graph, fresh, of, earlier, quiet)
+    left = frozenset(node.root for node in ground.nodes.values() if graph.root_of[node.id] != node.root)
+    return Setting(ground, graph, fresh, of, left, earlier, quiet)

@@ -44,12 +44,14 @@ SCORES: Final[tuple[ScoreName, ...]] = ("health", "relationship", "risk")
 
 class Setting(NamedTuple):
     """What all customers of a batch share. `fresh` are the batch's events by customer, `episodes` those that
-    are theirs now; `earlier` the ids of events that had been applied before, with a later receipt."""
+    are theirs now; `left` are roots of which some node is no more; `earlier` the ids of events that had been
+    applied before, with a later receipt."""
 
     ground: Ground
     graph: Graph
     fresh: Mapping[str, Sequence[Placed]]
     episodes: Mapping[str, Sequence[EpisodeRow]]
+    left: frozenset[str]
     earlier: frozenset[str]
     quiet: bool
 
@@ -122,7 +124,7 @@ def _go_on(
         return None
     if held.kept != held.version or held.generation != engine.generation:
         return None
-    if part.merged_from or part.split_from or part.moved:
+    if part.merged_from or part.split_from or part.moved or part.root in setting.left:
         return None
     if any(p.row.target or p.event.id in setting.earlier for p in fresh):
         return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpcore
 import pytest
@@ -12,6 +14,7 @@ import uvloop
 
 from services.alerts.sending.guard import Guard
 from services.alerts.sending.transport import LET_GO_BYTES, Answer, GuardedTransport
+from tests.faults.certificates import Authority
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\nok"
 Post = Callable[[], Awaitable[Answer]]
@@ -59,9 +62,11 @@ class Receiver:
 
 
 @asynccontextmanager
-async def told(receiver: Receiver, timeout_s: float = 10.0) -> AsyncIterator[Post]:
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a%20b?c=d"
+async def told(
+    receiver: Receiver, timeout_s: float = 10.0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Post]:
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+    url = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/a%20b?c=d"
     transport = GuardedTransport(Guard(["127.0.0.1"]))
     try:
         yield lambda: transport.post(url, {"webhook-id": "m"}, b"body", timeout_s)
@@ -128,5 +133,32 @@ def test_no_http_and_no_word(run: Callable[[Awaitable[None]], None]) -> None:
         async with told(Receiver(b"SSH-2.0-OpenSSH_9\r\n\r\n")) as post:
             with pytest.raises(httpcore.RemoteProtocolError):
                 await post()
+
+    run(work())
+
+
+def test_tls_is_kept_too_and_proves_who_answers(
+    run: Callable[[Awaitable[None]], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path / "trusted")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+
+    def served_with(files: tuple[Path, Path]) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*files)
+        return context
+
+    async def work() -> None:
+        good, other, unknown = Receiver(OK), Receiver(OK), Receiver(OK)
+        async with told(good, tls=served_with(authority.issue("127.0.0.1"))) as post:
+            assert [(await post()).status for _ in range(3)] == [200] * 3
+        assert good.connections == 1
+        async with told(other, tls=served_with(authority.issue("127.0.0.2"))) as post:
+            with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+                await post()
+        async with told(unknown, tls=served_with(authority.self_signed("127.0.0.1"))) as post:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await post()
+        assert other.requests == unknown.requests == []
 
     run(work())

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 
 from services.scoring.apart import LONG
 from services.scoring.batch import Context, absorb
 from services.scoring.domain.types import Applied
-from services.scoring.engine import Engine
+from services.scoring.engine import Engine, Kept
 from services.scoring.view import View
 from shared.db.engine import driver
 from shared.events import Event
-from shared.events.scores import Cause, CausePart
+from shared.events.scores import CausePart
 from shared.events.times import Micros
 from tests.integration.scoring.kit import Room, event, records
 from tests.integration.scoring.test_batch import check_linear
@@ -27,20 +27,15 @@ FOLD_S = 6.0
 class SlowEngine(Engine):
     """Holds its thread for as long as a history some hundred times longer would."""
 
-    def walk(
-        self,
-        before: Sequence[Applied],
-        after: Sequence[Applied],
-        t0: Micros,
-        t1: Micros,
-        moved: Mapping[str, Cause],
-    ) -> tuple[View, tuple[CausePart, ...]]:
+    def go_on(
+        self, kept: Kept, before: Sequence[Applied], after: Sequence[Applied], now: Micros
+    ) -> tuple[View, tuple[CausePart, ...]] | None:
         time.sleep(FOLD_S)
-        return super().walk(before, after, t0, t1, moved)
+        return super().go_on(kept, before, after, now)
 
 
 class BrokenEngine(Engine):
-    def walk(self, *_: object) -> tuple[View, tuple[CausePart, ...]]:
+    def go_on(self, *_: object) -> tuple[View, tuple[CausePart, ...]] | None:
         raise ValueError("it cannot be folded")
 
 
