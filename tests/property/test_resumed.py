@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +16,9 @@ from services.scoring.domain.episode import episode_key
 from services.scoring.domain.folds import pack_fold, unpack_fold
 from services.scoring.domain.lens import grid_of
 from services.scoring.domain.model import day_zero
+from services.scoring.domain.packing import PackError
 from services.scoring.domain.state import State
-from services.scoring.domain.types import Applied, EpisodeKey
+from services.scoring.domain.types import Applied, EpisodeKey, Evidence, Fold, Signal
 from services.scoring.engine import Engine, Kept
 from services.scoring.policy_files import shipped
 from services.scoring.view import View
@@ -94,6 +96,10 @@ def test_batch_after_batch_goes_on_to_what_the_whole_past_says(told: list[Applie
             same(found[0], whole)
         rows.told(found[0] if found else whole)
         known = [*known, *fresh]
+        # A walk takes over what has not moved since its last step; a plain fold takes over nothing.
+        plain = ENGINE.view(effective(known), now)
+        assert plain.scores == whole.scores
+        assert plain.explanation.published() == whole.explanation.published()
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -103,3 +109,36 @@ def test_a_fold_comes_back_as_it_was(told: list[Applied]) -> None:
     assume(counted)
     for one in ENGINE.view(counted, max(one.event.at for one in counted) + 400 * DAY).told:
         assert unpack_fold(pack_fold(one.fold)) == one.fold
+
+
+TIMES = st.integers(0, 2**62)
+IDS = st.text(st.characters()) | st.sampled_from(("\ud800", "a\x00b", '"\\', "\U0001f600"))
+ROWS = st.builds(
+    Evidence, st.sampled_from(Signal), TIMES, st.integers(), st.integers(), IDS, st.booleans(), IDS
+)
+FOLDS = st.builds(
+    Fold,
+    st.lists(ROWS, max_size=5).map(tuple),
+    st.booleans(),
+    st.none() | TIMES,
+    st.none() | TIMES,
+    st.none() | TIMES,
+    st.lists(TIMES, max_size=3).map(tuple),
+    st.none() | TIMES,
+    st.none() | TIMES,
+    st.lists(IDS, max_size=2).map(tuple),
+    st.none() | IDS,
+    st.none() | IDS,
+    st.lists(st.tuples(IDS, IDS), max_size=3).map(tuple),
+)
+
+
+@given(FOLDS)
+def test_any_fold_comes_back_as_it_was_whatever_senders_write_in_ids(fold: Fold) -> None:
+    assert unpack_fold(pack_fold(fold)) == fold
+
+
+@given(st.binary(max_size=20) | FOLDS.map(lambda fold: pack_fold(fold).replace(b"[2,", b"[1,", 1)))
+def test_other_bytes_are_no_fold(raw: bytes) -> None:
+    with pytest.raises(PackError):
+        unpack_fold(raw)

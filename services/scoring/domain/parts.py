@@ -10,12 +10,13 @@ are linear in both at once. A signal without evidence has no part.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 from services.scoring.domain.lens import Lens, Weighed
 from services.scoring.domain.numbers import MICRO, NANO, ONE, exp2_neg_raw, ln_raw, logit, rdiv
-from services.scoring.domain.state import FAST, INDEX
+from services.scoring.domain.state import FAST, INDEX, SLOW
 from services.scoring.domain.totals import Totals
 from services.scoring.domain.types import Nano, Signal
 from shared.events.times import DAY
@@ -67,19 +68,6 @@ def signals(totals: Totals, lens: Lens) -> tuple[Weighed, ...]:
     return lens.health_usage if totals.cells[i] or totals.cells[i + 1] else lens.health
 
 
-def means(totals: Totals, lens: Lens) -> list[Mean]:
-    """In canonical order; a signal without evidence is left out."""
-    cells, m0, k, found = totals.cells, lens.policy.reading.m0, lens.k_slow, []
-    for one in signals(totals, lens):
-        good, bad = cells[one.cell], cells[one.cell + 1]
-        seen = good + bad
-        if seen:
-            whole = seen + k
-            above = mean(m0, good, bad, whole)
-            found.append(Mean(one, good, bad, whole, above, rdiv(seen * NANO, whole)))
-    return found
-
-
 def mean(m0: int, good: int, bad: int, whole: int) -> Nano:
     """m - m0 in 10⁻⁹, with the whole D = G + B + K fixed: linear in G and B."""
     return rdiv((good * (MICRO - m0) - bad * m0) * 1000, whole)
@@ -90,13 +78,48 @@ def health_points(weight: int, m0: int, good: int, bad: int, whole: int) -> Nano
     return rdiv(weight * (good * (MICRO - m0) - bad * m0), _WEIGHT * whole)
 
 
-def health_parts(found: list[Mean], lens: Lens) -> list[Part]:
-    """One part per signal with evidence, in points."""
-    m0, parts = lens.policy.reading.m0, []
-    for one, good, bad, whole, _, coverage in found:
-        points = health_points(one.weight, m0, good, bad, whole)
-        parts.append(Part(one.name, Shape.LINEAR, points, coverage, one.signal, weight=one.weight))
-    return parts
+class Seen(NamedTuple):
+    """A signal of health with evidence, and all that is read of its four `cells` through one lens."""
+
+    cells: list[int]
+    mean: Mean
+    health: Part
+    risk: Part
+    trend: Nano
+
+
+def seen(totals: Totals, lens: Lens, earlier: Mapping[str, Seen]) -> dict[str, Seen]:
+    """By name, in canonical order; a signal without evidence is left out.
+
+    What was seen `earlier` through the same lens holds for every signal whose sums have not moved since.
+    """
+    cells, found = totals.cells, {}
+    for one in signals(totals, lens):
+        i = one.cell
+        if cells[i] or cells[i + 1]:
+            mine, known = cells[i : i + 4], earlier.get(one.name)
+            same = known is not None and known.cells == mine and known.mean.of is one
+            found[one.name] = known if known and same else _seen(one, mine, totals, lens)
+    return found
+
+
+def _seen(one: Weighed, cells: list[int], totals: Totals, lens: Lens) -> Seen:
+    m0, k = lens.policy.reading.m0, lens.k_slow
+    good, bad = cells[SLOW], cells[SLOW + 1]
+    whole = good + bad + k
+    above, coverage = mean(m0, good, bad, whole), rdiv((good + bad) * NANO, whole)
+    points = health_points(one.weight, m0, good, bad, whole)
+    gain = -log_share(one.theta, good, k, m0) if good else 0
+    loss = log_share(one.theta, bad, k, MICRO - m0) if bad else 0
+    fast_good, fast_bad = fast_sums(one.cell, totals, lens)
+    fast = mean(m0, fast_good, fast_bad, fast_good + fast_bad + lens.k_fast)
+    return Seen(
+        cells,
+        Mean(one, good, bad, whole, above, coverage),
+        Part(one.name, Shape.LINEAR, points, coverage, one.signal, weight=one.weight),
+        Part(one.name, Shape.SHARES, gain + loss, coverage, one.signal, gain, loss),
+        trend_points(lens.model.trend, one.weight, above, fast),
+    )
 
 
 def relationship_parts(totals: Totals, lens: Lens) -> list[Part]:
@@ -172,22 +195,17 @@ def log_share(theta: int, sum_: int, k: int, mean_micro: int) -> Nano:
     return rdiv(theta * ln_raw(base + sum_ * MICRO, base) * 1000, ONE)
 
 
-def risk_parts(found: list[Mean], totals: Totals, lens: Lens) -> list[Part]:
+def risk_parts(found: Iterable[Seen], totals: Totals, lens: Lens) -> list[Part]:
     """In log-odds, in canonical order; a stated leave lifts the sum to the policy's floor."""
-    m0, k, theta_trend = lens.policy.reading.m0, lens.k_slow, lens.model.trend
     parts, trend = [], 0
-    for one, good, bad, _, above, coverage in found:
-        gain = -log_share(one.theta, good, k, m0) if good else 0
-        loss = log_share(one.theta, bad, k, MICRO - m0) if bad else 0
-        parts.append(Part(one.name, Shape.SHARES, gain + loss, coverage, one.signal, gain, loss))
-        fast_good, fast_bad = fast_sums(one.cell, totals, lens)
-        fast = mean(m0, fast_good, fast_bad, fast_good + fast_bad + lens.k_fast)
-        trend += trend_points(theta_trend, one.weight, above, fast)
+    for one in found:
+        parts.append(one.risk)
+        trend += one.trend
     if trend:
         parts.append(Part("trend", Shape.TREND, trend, NANO))
     parts.extend(_intent(totals, lens))
     parts.extend(_renewal(lens, totals.renewal_in))
-    parts.extend(_floor(totals, lens, sum(part.points for part in parts)))
+    parts.extend(_floor(totals, lens, parts))
     return parts
 
 
@@ -200,9 +218,10 @@ def _intent(totals: Totals, lens: Lens) -> list[Part]:
     return [Part(Signal.INTENT.value, Shape.SHARES, loss, NANO, Signal.INTENT, loss=loss)]
 
 
-def _floor(totals: Totals, lens: Lens, others: Nano) -> list[Part]:
+def _floor(totals: Totals, lens: Lens, parts: Iterable[Part]) -> list[Part]:
     if not totals.stated:
         return []
+    others = sum(part.points for part in parts)
     lift = logit(lens.policy.reading.risk.cancel_floor * 1000) - lens.model.intercept * 1000 - others
     if lift <= 0:
         return []

@@ -43,7 +43,8 @@ class Resumed(Walk):
             if key is not None:
                 self._members.setdefault(key, {})[one.event.id] = one
         self._episodes = {key: build(key, members.values()) for key, members in self._members.items()}
-        self._live, self._settled, self._summed = {}, {}, None
+        self._live, self._settled = {}, {}
+        self._summed = self._earlier = None
         self._state = state
         for key, episode in self._episodes.items():
             found = fold(episode, attributes, policy, now)

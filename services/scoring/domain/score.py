@@ -6,7 +6,8 @@ None, never a neutral number, and `needs` says what is missing; `raw` is what th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from services.scoring.domain.attributes import Attributes
@@ -17,10 +18,10 @@ from services.scoring.domain.numbers import NANO, logistic, rdiv
 from services.scoring.domain.parts import (
     Mean,
     Part,
-    health_parts,
-    means,
+    Seen,
     relationship_parts,
     risk_parts,
+    seen,
     signals,
 )
 from services.scoring.domain.policy import Band, Micro, Policy
@@ -78,7 +79,11 @@ class Sums(NamedTuple):
     health_baseline: Nano
     relationship_baseline: Nano
     risk_baseline: Nano
-    means: list[Mean]
+    seen: dict[str, Seen]
+
+    @property
+    def means(self) -> list[Mean]:
+        return [one.mean for one in self.seen.values()]
 
 
 class Summed(NamedTuple):
@@ -102,12 +107,22 @@ class Summed(NamedTuple):
 
 
 def summed(
-    state: State, live: Sequence[Fold], attributes: Attributes, policy: Policy, model: Model, now: Micros
+    state: State,
+    live: Sequence[Fold],
+    attributes: Attributes,
+    policy: Policy,
+    model: Model,
+    now: Micros,
+    earlier: Summed | None = None,
 ) -> Summed:
-    """Sum up state and live folds, once for all that is read of them."""
+    """Sum up state and live folds, once for all that is read of them.
+
+    `earlier` is any other of the same grid: at the same now what has not moved is not worked out again.
+    """
     view = lens(policy, model, now)
     totals = Totals(state, live, attributes, view)
-    return Summed(view, totals, sums_of(totals, view))
+    known = earlier.sums.seen if earlier is not None and earlier.view is view else {}
+    return Summed(view, totals, sums_of(totals, view, known))
 
 
 def score(
@@ -163,14 +178,14 @@ def read(whole: Summed) -> Scores:
     )
 
 
-def sums_of(totals: Totals, view: Lens) -> Sums:
-    """All parts of all three scores."""
+def sums_of(totals: Totals, view: Lens, earlier: Mapping[str, Seen] = MappingProxyType({})) -> Sums:
+    """All parts of all three scores; `earlier` as for `seen`."""
     reading = view.policy.reading
-    found = means(totals, view)
+    found = seen(totals, view, earlier)
     return Sums(
-        health_parts(found, view),
+        [one.health for one in found.values()],
         relationship_parts(totals, view),
-        risk_parts(found, totals, view),
+        risk_parts(found.values(), totals, view),
         rdiv(sum([one.weight for one in signals(totals, view)]) * reading.m0, 10**7),
         view.relationship_baseline,
         view.risk_baseline,

@@ -47,6 +47,7 @@ class Walk:
         self._policy = policy
         self._state = State(grid_of(policy))
         self._summed: Summed | None = None
+        self._earlier: Summed | None = None
         self._fold_everything()
 
     def advance(self, now: Micros) -> bool:
@@ -105,8 +106,10 @@ class Walk:
     def summed(self) -> Summed:
         """What is in it, summed up now; worked out again only after something changed."""
         if self._summed is None:
-            live = list(self._live.values())
-            self._summed = summed(self._state, live, self._attributes, self._policy, self._model, self._now)
+            live, before = list(self._live.values()), self._earlier
+            self._summed = self._earlier = summed(
+                self._state, live, self._attributes, self._policy, self._model, self._now, before
+            )
         return self._summed
 
     def raw(self) -> Raw:
