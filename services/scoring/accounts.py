@@ -10,7 +10,6 @@ So a batch never waits for the row of an account that a thousand people share. O
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -22,6 +21,7 @@ from services.scoring.batch import SCHEMA
 from services.scoring.domain.numbers import NANO
 from services.scoring.engine import Engine
 from services.scoring.outcome import SCORES_TOPIC, published_scores
+from services.scoring.precedence import Precedence
 from services.scoring.reads import Moment, Subject
 from services.scoring.rows import customer_row
 from services.scoring.store import customers, identities, policies, queues
@@ -48,7 +48,14 @@ class MovedError(Exception):
 class Accounts:
     """Rolls accounts up. `told` is called after commits that wrote messages."""
 
-    def __init__(self, pool: AsyncEngine, engine: Engine, told: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pool: AsyncEngine,
+        engine: Engine,
+        told: Callable[[], None],
+        precedence: Precedence | None = None,
+    ) -> None:
+        self._precedence = precedence or Precedence()
         self._pool = pool
         self._engine = engine
         self._told = told
@@ -57,7 +64,7 @@ class Accounts:
         """One account; returns how many were rolled up."""
         try:
             async with driver(self._pool) as conn:
-                count = await roll_up(conn, self._engine)
+                count = await roll_up(conn, self._engine, self._precedence)
         except MovedError:
             return 1
         if count:
@@ -65,8 +72,8 @@ class Accounts:
         return count
 
 
-async def roll_up(conn: Conn, engine: Engine) -> int:
-    """One turn. Raises MovedError."""
+async def roll_up(conn: Conn, engine: Engine, precedence: Precedence | None = None) -> int:
+    """One turn, which lets batches go first. Raises MovedError."""
     async with policies.shared(conn):
         now = await policies.current(conn, engine.generation)
         dirty = await queues.take(conn)
@@ -74,7 +81,7 @@ async def roll_up(conn: Conn, engine: Engine) -> int:
             return 0
         root = (await identities.roots(conn, [dirty[0].account]))[dirty[0].account]
         held = (await customers.read(conn, [root]))[root]
-        row, message = await _rolled(conn, held, dirty, engine, now)
+        row, message = await _rolled(conn, held, dirty, engine, now, precedence or Precedence())
         locked = (await customers.lock(conn, [root])).get(root)
         again = await identities.roots(conn, [root])
         if locked is None or locked.version != held.version or again[root] != root:
@@ -85,7 +92,12 @@ async def roll_up(conn: Conn, engine: Engine) -> int:
 
 
 async def _rolled(
-    conn: Conn, held: Held, entries: Sequence[Dirty], engine: Engine, now: Micros
+    conn: Conn,
+    held: Held,
+    entries: Sequence[Dirty],
+    engine: Engine,
+    now: Micros,
+    precedence: Precedence,
 ) -> tuple[CustomerRow, OutboxRow]:
     nodes = [node.id for node in await past.component(conn, held.id, None)]
     subject = Subject(await past.of_leaves(conn, nodes), await past.people(conn, nodes, None))
@@ -95,7 +107,7 @@ async def _rolled(
     def work() -> tuple[CustomerRow, OutboxRow]:
         return _sum(held, subject, entries, engine, now, named)
 
-    await asyncio.sleep(0)  # requests are served in between
+    await precedence.gap()
     return await apart(conn, work) if size >= LONG else work()
 
 

@@ -19,6 +19,7 @@ from services.scoring.consumer import Folder
 from services.scoring.engine import Engine
 from services.scoring.loops import forever
 from services.scoring.maintenance import Maintenance
+from services.scoring.precedence import Precedence
 from services.scoring.present import Present
 from services.scoring.settings import Settings
 from services.scoring.sweeper import Sweeper
@@ -79,7 +80,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: Engine, relay: Relay) -> None:
     tasks, health = app.state.tasks, app.state.health
-    folder = Folder(pool, Context(engine, feature), relay.wake)
+    precedence = Precedence()
+    folder = Folder(pool, Context(engine, feature), relay.wake, precedence)
     loop = ConsumerLoop(
         settings.kafka_bootstrap_servers,
         settings.consumer_group,
@@ -89,8 +91,8 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
         progress=folder.progress,
     )
     tasks.start("relay", relay.run())
-    accounts = Accounts(pool, engine, relay.wake)
-    sweeper = Sweeper(pool, engine, settings.sweep_batch, relay.wake)
+    accounts = Accounts(pool, engine, relay.wake, precedence)
+    sweeper = Sweeper(pool, engine, settings.sweep_batch, relay.wake, precedence)
     partitions = Maintenance(pool)
     tasks.start("accounts", forever("accounts", accounts.turn, settings.accounts_every_s))
     tasks.start("sweeper", forever("sweeper", sweeper.turn, settings.sweep_every_s))

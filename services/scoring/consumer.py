@@ -13,7 +13,7 @@ A partition that was never seen begins at 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scoring import measures
 from services.scoring.batch import Context, absorb
+from services.scoring.precedence import Precedence
 from services.scoring.store import progress
 from services.scoring.store.policies import SupersededError
 from services.scoring.store.types import Conn
@@ -39,15 +40,28 @@ POISON_LEAST: Final = 100
 class Folder:
     """Handles batches of the consumer loop. `told` is called after commits that wrote messages."""
 
-    def __init__(self, engine: AsyncEngine, context: Context, told: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        context: Context,
+        told: Callable[[], None],
+        precedence: Precedence | None = None,
+    ) -> None:
         self._engine = engine
         self._context = context
         self._told = told
+        self._precedence = precedence or Precedence()
         self.superseded = False
         self.poisoned = False
 
     async def handle(self, batch: Batch) -> None:
         """Fold a batch in. Raises SeekTo, or whatever keeps the database from committing."""
+        with self._precedence.batch():
+            tally = await self._fold_in(batch)
+        self._told()
+        self._measure(batch, dict(tally))
+
+    async def _fold_in(self, batch: Batch) -> Mapping[str, int]:
         async with driver(self._engine) as conn:
             known = await progress.read(conn, list(batch.first_offsets))
             behind = _behind(batch, known)
@@ -56,12 +70,10 @@ class Folder:
                 log.warning("the database is behind the committed offsets, reading again", count=len(behind))
                 raise SeekTo(await _everywhere(conn, behind))
             try:
-                tally = await absorb(conn, batch.records, self._context)
+                return await absorb(conn, batch.records, self._context)
             except SupersededError:
                 self.superseded = True
                 raise
-        self._told()
-        self._measure(batch, dict(tally))
 
     async def progress(self, partitions: list[progress.Partition]) -> dict[progress.Partition, int]:
         """How far the database is, for the loop to compare."""

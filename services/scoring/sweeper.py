@@ -22,6 +22,7 @@ from services.scoring.engine import Engine
 from services.scoring.folding import folded
 from services.scoring.locking import ground_of
 from services.scoring.outcome import published_scores
+from services.scoring.precedence import Precedence
 from services.scoring.store import customers, events, policies, queues, reading
 from services.scoring.store.customers import Held
 from services.scoring.store.queues import Dirty
@@ -40,7 +41,15 @@ POINT: Final = {"health": 1.0, "relationship": 1.0, "risk": 0.01}
 class Sweeper:
     """`told` is called after commits that wrote messages."""
 
-    def __init__(self, pool: AsyncEngine, engine: Engine, at_once: int, told: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pool: AsyncEngine,
+        engine: Engine,
+        at_once: int,
+        told: Callable[[], None],
+        precedence: Precedence | None = None,
+    ) -> None:
+        self._precedence = precedence or Precedence()
         self._pool = pool
         self._engine = engine
         self._at_once = at_once
@@ -48,6 +57,7 @@ class Sweeper:
 
     async def turn(self) -> int:
         """Look at what is due, else bring some of an older policy up to date."""
+        await self._precedence.gap()
         async with driver(self._pool) as conn:
             done = await sweep(conn, self._engine, self._at_once)
             if not done:
