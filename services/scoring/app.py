@@ -94,7 +94,7 @@ def _start_tasks(app: FastAPI, settings: Settings, pool: AsyncEngine, engine: En
     accounts = Accounts(pool, engine, relay.wake, precedence)
     sweeper = Sweeper(pool, engine, settings.sweep_batch, relay.wake, precedence)
     partitions = Maintenance(pool)
-    tasks.start("accounts", forever("accounts", accounts.turn, settings.accounts_every_s))
+    tasks.start("accounts", forever("accounts", accounts.turn, settings.accounts_every_s, precedence.share))
     tasks.start("sweeper", forever("sweeper", sweeper.turn, settings.sweep_every_s))
     tasks.start("maintenance", forever("maintenance", partitions.turn, settings.maintain_every_s))
     tasks.start("consumer", loop.run())

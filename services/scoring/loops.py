@@ -17,12 +17,22 @@ log = structlog.get_logger()
 RETRY_S: Final = 2.0
 SHARE: Final = 0.25
 """Of the process' time that one loop may take while there is more to do: folding new events comes first."""
+LONGEST_S: Final = 1.0
+"""A turn also waits for locks and for batches to go first; not all it took was work."""
 PASSING: Final = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 """Others are at work on the same rows: the next turn finds them done."""
 
 
-async def forever(name: str, turn: Callable[[], Awaitable[int]], every_s: float) -> None:
-    """Take turns until cancelled. A turn returns how much it did; 0 waits for `every_s`."""
+async def forever(
+    name: str,
+    turn: Callable[[], Awaitable[int]],
+    every_s: float,
+    share: Callable[[], float] = lambda: SHARE,
+) -> None:
+    """Take turns until cancelled. A turn returns how much it did; 0 waits for `every_s`.
+
+    `share` is asked after each turn.
+    """
     warned = False
     while True:
         begun = time.monotonic()
@@ -39,4 +49,4 @@ async def forever(name: str, turn: Callable[[], Awaitable[int]], every_s: float)
             warned, done = True, 0
             await asyncio.sleep(RETRY_S)
         took = time.monotonic() - begun
-        await asyncio.sleep(took * (1 / SHARE - 1) if done else every_s)
+        await asyncio.sleep(min(took * (1 / share() - 1), LONGEST_S) if done else every_s)
