@@ -56,7 +56,7 @@ def common(view: View, row: CustomerRow) -> dict[str, Any]:
         "currency": row.currency,
         "renewal_at": row.renewal_at,
         "waits": view.waits,
-        "contributions": view.explanation.contributions(TOP),
+        "contributions": view.contributions(TOP),
     }
 
 

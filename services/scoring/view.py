@@ -24,7 +24,7 @@ from services.scoring.domain.state import State
 from services.scoring.domain.totals import beside
 from services.scoring.domain.types import Applied, Episode, EpisodeKey, Fold
 from services.scoring.domain.walk import Walk
-from shared.events.scores import Wait
+from shared.events.scores import Contributions, Wait
 from shared.events.times import Micros
 
 _NO_EPISODE: Final = Episode(EpisodeKey("", "attributes", ""), ())
@@ -78,6 +78,11 @@ class View:
     @cached_property
     def explanation(self) -> Explanation:
         return explain_summed(self.summed, [one.fold for one in self.told], self.attributes)
+
+    def contributions(self, top: int) -> Contributions:
+        """`explanation.contributions(top)` without working out the rest of the explanation."""
+        folds = [one.fold for one in self.told]
+        return explain_summed(self.summed, folds, self.attributes, top).contributions(top)
 
     @property
     def waits(self) -> tuple[Wait, ...]:

@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -23,6 +23,8 @@ from tests.integration.scoring.test_batch import check_linear
 pytestmark = pytest.mark.timeout(3 * 3600 if os.environ.get("CXLOOP_SOAK") else 600)
 SOAK = bool(os.environ.get("CXLOOP_SOAK"))
 EVENTS = 200_000 if SOAK else 3_000
+OPEN = 20_000 if SOAK else 3_000
+BUSY = "user:busy"
 NAMES = 50_000 if SOAK else 2_000
 
 
@@ -56,11 +58,10 @@ async def largest_message(scoring: Room) -> int:
     return int(rows[0][0])
 
 
-@pytest.mark.slow
-async def test_a_customer_with_very_many_events(scoring: Room) -> None:
-    who, dice = "user:busy", random.Random(1)
+def left_open(dice: random.Random, count: int) -> list[Event]:
+    """Tickets that nobody ever solves, with their messages in no order: the worst there is."""
     tickets = [
-        event("ticket.opened", f"t{i}", who, at=i / 200, interaction=f"{i}") for i in range(EVENTS // 10)
+        event("ticket.opened", f"t{i}", BUSY, at=i / 200, interaction=f"{i}") for i in range(count // 10)
     ]
     told = [
         event(
@@ -72,22 +73,44 @@ async def test_a_customer_with_very_many_events(scoring: Room) -> None:
             author="customer" if i % 2 else "agent",
             public=True,
         )
-        for i in range(EVENTS - len(tickets))
+        for i in range(count - len(tickets))
     ]
     dice.shuffle(told)
-    events = tickets + told
-    few = EVENTS // 10
+    return tickets + told
+
+
+def worked_off(_: random.Random, count: int) -> list[Event]:
+    """Years of tickets, each of ten events and then solved."""
+    return [ticket_step(*divmod(i, 10), at=i / 2000) for i in range(count)]
+
+
+def ticket_step(ticket: int, step: int, at: float) -> Event:
+    name, of = f"w{ticket}-{step}", f"{ticket}"
+    if step == 0:
+        return event("ticket.opened", name, BUSY, at=at, interaction=of)
+    if step == 9:
+        return event("ticket.status", name, at=at, interaction=of, status="solved", previous="open")
+    author = "customer" if step % 2 == 0 else "agent"
+    return event("ticket.message", name, at=at, interaction=of, message=f"{step}", author=author, public=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shape", "count"), [(left_open, OPEN), (worked_off, EVENTS)])
+async def test_a_customer_with_very_many_events(
+    scoring: Room, shape: Callable[[random.Random, int], list[Event]], count: int
+) -> None:
+    events, few = shape(random.Random(1), count), count // 10
     costs = []
-    for start, end in ((0, few), (few, EVENTS)):
+    for start, end in ((0, few), (few, count)):
         await fold(scoring, events[start:end], 500, start)
-        late = [answer(f"a{end}-{i}", who, at=400 + i) for i in range(4)]
-        costs.append(await cost_of(scoring, late, EVENTS + end))
-    assert await scoring.query("SELECT count(*) FROM scoring.event") == [(EVENTS + 8,)]
-    await check_linear(scoring, who)
+        late = [answer(f"a{end}-{i}", BUSY, at=400 + i) for i in range(4)]
+        costs.append(await cost_of(scoring, late, count + end))
+    assert await scoring.query("SELECT count(*) FROM scoring.event") == [(count + 8,)]
+    await check_linear(scoring, BUSY)
     assert await largest_message(scoring) < MAX_REQUEST_BYTES
     sys.stdout.write(
-        f"\na further event of a customer with {few} events: {costs[0][0]:.1f} ms CPU ({costs[0][1]:.1f} ms),"
-        f" with {EVENTS}: {costs[1][0]:.1f} ms CPU ({costs[1][1]:.1f} ms)\n"
+        f"\n{shape.__name__}: a further event of a customer with {few} events: {costs[0][0]:.1f} ms CPU"
+        f" ({costs[0][1]:.1f} ms), with {count}: {costs[1][0]:.1f} ms CPU ({costs[1][1]:.1f} ms)\n"
     )
 
 

@@ -71,7 +71,7 @@ def same(ours: View, theirs: View) -> None:
     assert ours.next_check == theirs.next_check
     assert ours.forecast() == theirs.forecast()
     assert ours.explanation.published() == theirs.explanation.published()
-    assert ours.explanation.contributions() == theirs.explanation.contributions()
+    assert ours.contributions(5) == theirs.explanation.contributions(5)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

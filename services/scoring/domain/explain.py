@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from services.scoring.domain.attributes import Attributes
 from services.scoring.domain.customer import Customer
 from services.scoring.domain.decay import LANDMARK
-from services.scoring.domain.explanation import Explained, Explanation, Why
+from services.scoring.domain.explanation import Explained, Explanation, Why, largest
 from services.scoring.domain.lens import Lens
 from services.scoring.domain.model import Model
 from services.scoring.domain.numbers import rdiv
@@ -35,8 +35,13 @@ def explain(customer: Customer, policy: Policy, model: Model, now: Micros) -> Ex
     )
 
 
-def explain_summed(whole: Summed, folds: Sequence[Fold], attributes: Attributes) -> Explanation:
-    """The same of what was summed up already; for an account `folds` are those of all its people."""
+def explain_summed(
+    whole: Summed, folds: Sequence[Fold], attributes: Attributes, top: int | None = None
+) -> Explanation:
+    """The same of what was summed up already; for an account `folds` are those of all its people.
+
+    With `top`, only of so many parts of each score, those with the largest absolute points.
+    """
     view, totals, sums = whole
     scores = read(whole)
     rows = Rows((*folds, *beside(attributes, view.policy, view.now)), view)
@@ -52,7 +57,7 @@ def explain_summed(whole: Summed, folds: Sequence[Fold], attributes: Attributes)
     def shares(parts: Iterable[Part]) -> tuple[Explained, ...]:
         return tuple(
             Explained(part.name, part.points, part.coverage, _rows(part, rows, totals, view, found, named))
-            for part in parts
+            for part in (parts if top is None else largest(list(parts), top))
         )
 
     return Explanation(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from services.scoring.domain.numbers import NANO, logistic
 from services.scoring.domain.rows import Row, condensed
@@ -75,7 +75,7 @@ class Explanation(NamedTuple):
         """The signals with the largest absolute points per score, with their weightiest events."""
         return wire.Contributions(
             *(
-                tuple(self._contribution(one) for one in _largest(why.signals, top))
+                tuple(self._contribution(one) for one in largest(why.signals, top))
                 for why in (self.health, self.relationship, self.risk)
             )
         )
@@ -136,6 +136,15 @@ class Explanation(NamedTuple):
         return full_type(self.types[row.event]) if row.event in self.types else ""
 
 
-def _largest(signals: Sequence[Explained], top: int) -> list[Explained]:
-    chosen = sorted(range(len(signals)), key=lambda i: (-abs(signals[i].points), i))[:top]
-    return [signals[i] for i in chosen]
+class _Pointed(Protocol):
+    @property
+    def points(self) -> Nano: ...
+
+
+Pointed = TypeVar("Pointed", bound=_Pointed)
+
+
+def largest(parts: Sequence[Pointed], top: int) -> list[Pointed]:
+    """Those with the largest absolute points, the first of equal ones before."""
+    chosen = sorted(range(len(parts)), key=lambda i: (-abs(parts[i].points), i))[:top]
+    return [parts[i] for i in chosen]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from services.scoring.domain.decay import hour_of
 from services.scoring.domain.lens import Lens
-from services.scoring.domain.state import FAST, INDEX, add_evidence
+from services.scoring.domain.state import FAST, INDEX, Grid, add_evidence, amount
 from services.scoring.domain.totals import open_cells
 from services.scoring.domain.types import Evidence, Fold, Nano, Signal
 from shared.events.times import Micros
@@ -90,8 +91,26 @@ def _place(row: Evidence) -> tuple[Micros, str]:
 
 
 def _amount(signal: Signal, at: Micros, event: str, group: list[Evidence], lens: Lens) -> Amounts:
+    if len(group) == 1 and not group[0].open:  # nearly always
+        return _settled(group[0], lens.grid)
     cells = open_cells(group, lens)
     add_evidence(cells, [row for row in group if not row.open], lens.grid)
     i = INDEX[signal]
     waits = any(row.open for row in group)
     return Amounts(at, event, waits, cells[i], cells[i + 1], cells[i + FAST], cells[i + FAST + 1])
+
+
+def _settled(row: Evidence, grid: Grid) -> Amounts:
+    """What `add_evidence` adds to the four sums of the row's signal."""
+    signal, at, good, bad, event, *_ = row
+    i, hour = INDEX[signal] >> 2, hour_of(at)
+    slow, fast = grid.slow[i], grid.fast[i]
+    return Amounts(
+        at,
+        event,
+        False,
+        amount(good, hour, slow) if good and slow else 0,
+        amount(bad, hour, slow) if bad and slow else 0,
+        amount(good, hour, fast) if good and fast else 0,
+        amount(bad, hour, fast) if bad and fast else 0,
+    )
