@@ -18,11 +18,15 @@ _NEVER: Final[Place] = (-1, "")
 
 
 class Outcome(NamedTuple):
-    """Rows of an episode, until when they hold as they are, and whether any depends on now."""
+    """Rows of an episode, until when they hold as they are, and whether any depends on now.
+
+    `steady`: live, but nothing grows with the time that passes before `next_at`.
+    """
 
     rows: tuple[Evidence, ...]
     next_at: Micros | None = None
     live: bool = False
+    steady: bool = False
 
 
 def subscription(episode: Episode, policy: EvidencePolicy, now: Micros) -> Outcome:

@@ -59,23 +59,29 @@ def evidence(episode: Episode, attributes: Attributes, policy: Policy, now: Micr
     return list(fold(episode, attributes, policy, now).evidence)
 
 
-class _Settled(NamedTuple):
-    """A fold that no later `now` changes, with what it was made of."""
+class _Known(NamedTuple):
+    """A fold that is the same at every now from `since` on, before `until`, with what it was made of."""
 
     events: tuple[Applied, ...]
     since: Micros
+    until: Micros | None
     fold: Fold
+
+    def holds(self, events: tuple[Applied, ...], now: Micros) -> bool:
+        ended = self.until is not None and now >= self.until
+        return self.since <= now and not ended and self.events == events
 
 
 _KEPT: Final = 8192
 """Folds remembered: some 20 MB. A customer is folded several times in a batch, and a busy one in many."""
-_remembered: Final[OrderedDict[tuple[object, ...], _Settled]] = OrderedDict()
+_remembered: Final[OrderedDict[tuple[object, ...], _Known]] = OrderedDict()
 
 
 def fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) -> Fold:
     """All that the episode contributes at `now`. Empty for one without events, and for a removed one.
 
-    Settled folds are remembered by all they depend on, so remembering changes no result.
+    Settled folds, and live ones that are steady, are remembered by all they depend on, so remembering changes
+    no result.
     """
     key = (
         policy.evidence.id,
@@ -84,26 +90,27 @@ def fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) 
         tuple([one.event.id for one in episode.events]),
     )
     known = _remembered.get(key)
-    if known is not None and known.since <= now and known.events == episode.events:
+    if known is not None and known.holds(episode.events, now):
         return known.fold
-    found = _fold(episode, attributes, policy, now)
-    if not found.live:
-        _remembered[key] = _Settled(episode.events, now, found)
+    found, steady = _fold(episode, attributes, policy, now)
+    if steady or not found.live:
+        _remembered[key] = _Known(episode.events, now, found.next_at if found.live else None, found)
         while len(_remembered) > _KEPT:
             _remembered.popitem(last=False)
     return found
 
 
-def _fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) -> Fold:
+def _fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) -> tuple[Fold, bool]:
+    """The fold, and whether it is steady: nothing in it stands at `now`."""
     if not episode.events or _is_removed(episode):
-        return Fold(())
+        return Fold(()), False
     outcome = _OUTCOMES[episode.key.kind](episode, attributes, policy.evidence, now)
     rows = told(outcome.rows)
     lived = episode.memory.get("life") or episode.memory.setdefault("life", life(episode))
     related = [row.at for row in rows if row.signal in _RELATIONSHIP]
     first, last = _event(episode, lived.first), _event(episode, lived.last)
     named = {row.event for row in rows} | {first, last}
-    return Fold(
+    found = Fold(
         evidence=rows,
         live=outcome.live,
         next_at=outcome.next_at,
@@ -117,6 +124,7 @@ def _fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros)
         last_event=last,
         types=tuple([(one.event.id, one.event.type) for one in episode.events if one.event.id in named]),
     )
+    return found, outcome.steady and not any(row.open for row in rows)
 
 
 def waits(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) -> list[Wait]:
@@ -166,7 +174,8 @@ Kind = Callable[[Episode, Attributes, EvidencePolicy, Micros], Outcome]
 def _interaction(episode: Episode, attributes: Attributes, policy: EvidencePolicy, now: Micros) -> Outcome:
     read = interaction_evidence.read(episode, attributes, policy, now)
     rows = tuple(interaction_evidence.evidence(read))
-    return Outcome(rows, interaction_evidence.next_at(read), read.live)
+    next_at, steady = interaction_evidence.course(read)
+    return Outcome(rows, next_at, read.live, steady)
 
 
 def _settled(rows: Callable[[Episode, EvidencePolicy], Iterable[Evidence]]) -> Kind:

@@ -63,12 +63,16 @@ def evidence(read: Read) -> Iterator[Evidence]:
             yield Evidence(row.signal, row.at if live else at, 0, row.bad, row.event, open=live)
 
 
-def next_at(read: Read) -> Micros | None:
-    """When a live interaction changes its form: a promise breaks, or the wait is given up."""
+def course(read: Read) -> tuple[Micros | None, bool]:
+    """When a live interaction changes its form (a promise breaks, or the wait is given up), and whether it is
+    steady until then: while no promise that runs is broken. Only the excess over a promise grows."""
     if not read.live:
-        return None
-    dues = [due for _, _, due in _dues(read) if due > read.now]
-    return min([*dues, read.story.ends_at])
+        return None, False
+    dues = list(_dues(read))
+    next_at = min([*(due for _, _, due in dues if due > read.now), read.story.ends_at])
+    promised = [wait for _, wait, due in dues if due > read.now]
+    running = [w for w in (*read.story.replies, *read.story.phases) if w.spans[-1].end is None]
+    return next_at, all(any(one is wait for one in promised) for wait in running)
 
 
 def _fit(took: Micros, ideal_us: Micros) -> Nano:
