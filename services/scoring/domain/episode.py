@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from threading import Lock
 from typing import Final, NamedTuple
 
 from services.scoring.domain import answers, commerce, interaction_evidence, relations, revisions
@@ -72,9 +73,33 @@ class _Known(NamedTuple):
         return self.since <= now and not ended and self.events == events
 
 
-_KEPT: Final = 8192
-"""Folds remembered: some 20 MB. A customer is folded several times in a batch, and a busy one in many."""
-_remembered: Final[OrderedDict[tuple[object, ...], _Known]] = OrderedDict()
+_KEPT: Final = 40_000
+
+
+class _Memory:
+    """The folds made last, of at most `_KEPT` events together: some 50 MB, however long the episodes are.
+
+    A customer is folded several times in a batch, and a busy one in many; long ones in a thread of their own.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
+        self._events = 0
+        self._alone = Lock()
+
+    def get(self, key: tuple[object, ...]) -> _Known | None:
+        return self._known.get(key)
+
+    def put(self, key: tuple[object, ...], known: _Known) -> None:
+        with self._alone:
+            other = self._known.pop(key, None)
+            self._events += len(known.events) - (len(other.events) if other else 0)
+            self._known[key] = known
+            while self._events > _KEPT:
+                self._events -= len(self._known.popitem(last=False)[1].events)
+
+
+_remembered: Final = _Memory()
 
 
 def fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) -> Fold:
@@ -94,9 +119,8 @@ def fold(episode: Episode, attributes: Attributes, policy: Policy, now: Micros) 
         return known.fold
     found, steady = _fold(episode, attributes, policy, now)
     if steady or not found.live:
-        _remembered[key] = _Known(episode.events, now, found.next_at if found.live else None, found)
-        while len(_remembered) > _KEPT:
-            _remembered.popitem(last=False)
+        until = found.next_at if found.live else None
+        _remembered.put(key, _Known(episode.events, now, until, found))
     return found
 
 
