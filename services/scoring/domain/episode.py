@@ -7,9 +7,7 @@ which the events came or on how often; `now` decides only what still waits.
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from threading import Lock
 from typing import Final, NamedTuple
 
 from services.scoring.domain import answers, commerce, interaction_evidence, relations, revisions
@@ -73,30 +71,32 @@ class _Known(NamedTuple):
         return self.since <= now and not ended and self.events == events
 
 
-_KEPT: Final = 40_000
+_KEPT: Final = 20_000
 
 
 class _Memory:
-    """The folds made last, of at most `_KEPT` events together: some 50 MB, however long the episodes are.
+    """The folds used last, of at most twice `_KEPT` events: some 50 MB, however long the episodes are.
 
-    A customer is folded several times in a batch, and a busy one in many; long ones in a thread of their own.
+    A customer is folded several times in a batch, and a busy one in many. Two generations: a full one becomes
+    the old one, whose folds are kept for those who ask again, and its number of events is forgotten with it.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[object, ...], _Known] = OrderedDict()
+        self._young: dict[tuple[object, ...], _Known] = {}
+        self._old: dict[tuple[object, ...], _Known] = {}
         self._events = 0
-        self._alone = Lock()
 
     def get(self, key: tuple[object, ...]) -> _Known | None:
-        return self._known.get(key)
+        found = self._young.get(key)
+        if found is None and (found := self._old.get(key)) is not None:
+            self.put(key, found)
+        return found
 
     def put(self, key: tuple[object, ...], known: _Known) -> None:
-        with self._alone:
-            other = self._known.pop(key, None)
-            self._events += len(known.events) - (len(other.events) if other else 0)
-            self._known[key] = known
-            while self._events > _KEPT:
-                self._events -= len(self._known.popitem(last=False)[1].events)
+        self._young[key] = known
+        self._events += len(known.events) + 1
+        if self._events > _KEPT:
+            self._young, self._old, self._events = {}, self._young, 0
 
 
 _remembered: Final = _Memory()
