@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.bus.errors import BusUnavailable, SendFault, classify_send
-from shared.bus.lanes import Lane, Linger, Message, Parcel, partition_of
+from shared.bus.lanes import Lane, Message, Parcel, partition_of
 from shared.bus.topics import MAX_REQUEST_BYTES
 from shared.runtime.deadline import Deadline
 
@@ -40,7 +40,6 @@ class Life:
         self._client = client
         self._loop = asyncio.get_running_loop()
         self._slots = asyncio.Semaphore(cap)
-        self._linger = Linger()
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._sending: dict[asyncio.Task[None], Parcel] = {}
         self.in_flight = 0
@@ -88,8 +87,7 @@ class Life:
         place = message.topic, partition_of(message.key, len(partitions))
         lane = self._lanes.get(place)
         if lane is None:
-            start = partial(self._start, place)
-            lane = self._lanes[place] = Lane(self._linger, self._client.create_batch, start)
+            lane = self._lanes[place] = Lane(self._client.create_batch, partial(self._start, place))
         return lane.put(message, tell)
 
     def _start(self, place: tuple[str, int], parcel: Parcel) -> None:

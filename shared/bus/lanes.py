@@ -21,8 +21,6 @@ import msgspec
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 LINGER_S: Final = 0.002
-HOLD_S: Final = 0.02
-"""Longer than a broker's answer under load, and little beside a caller's deadline."""
 
 
 Headers = Sequence[tuple[str, bytes]]
@@ -83,64 +81,13 @@ class Parcel:
             one()
 
 
-class Linger:
-    """One span for the parcels of all lanes: what was opened in it is due at its end, whatever its partition.
-
-    The client has one request at a time with a broker. Parcels that came one by one would travel one by one,
-    each with a round trip and with the broker's whole cost of a request; together they are one request. So a
-    span also lasts while the parcels of the one before are with the client, HOLD_S at most: one partition
-    without an answer never holds back the others for longer.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._opened: list[tuple[Lane, Parcel]] = []
-        self._ripe = False
-        self._away = 0
-        self._holding: asyncio.TimerHandle | None = None
-
-    def add(self, lane: Lane, parcel: Parcel) -> None:
-        """The first of a span begins it."""
-        if not self._opened:
-            self._loop.call_later(LINGER_S, self._ripen)
-        self._opened.append((lane, parcel))
-
-    def left(self) -> None:
-        """A parcel is with the client."""
-        self._away += 1
-
-    def ended(self) -> None:
-        """Its end."""
-        self._away -= 1
-        if self._ripe and not self._away:
-            self._over()
-
-    def _ripen(self) -> None:
-        self._ripe = True
-        if self._away:
-            self._holding = self._loop.call_later(HOLD_S, self._over)
-        else:
-            self._over()
-
-    def _over(self) -> None:
-        if self._holding is not None:
-            self._holding.cancel()
-            self._holding = None
-        self._ripe = False
-        opened, self._opened = self._opened, []
-        for lane, parcel in opened:
-            lane.due(parcel)
-
-
 class Lane:
     """One partition. `send` is called with a parcel whenever one may leave, and `free` after its end."""
 
-    def __init__(
-        self, linger: Linger, open_batch: Callable[[], BatchBuilder], send: Callable[[Parcel], None]
-    ) -> None:
-        self._linger = linger
+    def __init__(self, open_batch: Callable[[], BatchBuilder], send: Callable[[Parcel], None]) -> None:
         self._open_batch = open_batch
         self._send = send
+        self._loop = asyncio.get_running_loop()
         self._waiting: deque[Parcel] = deque()
         self._busy = False
 
@@ -150,28 +97,25 @@ class Lane:
         if waiting and waiting[-1].put(record, tell):
             return waiting[-1]
         if waiting:
-            self.due(waiting[-1])  # it is full
+            self._due(waiting[-1])  # it is full
         parcel = Parcel(self._open_batch())
         parcel.put(record, tell)
         waiting.append(parcel)
-        self._linger.add(self, parcel)
+        self._loop.call_later(LINGER_S, self._due, parcel)
         return parcel
 
-    def due(self, parcel: Parcel) -> None:
-        """It may leave as soon as none is before it."""
+    def _due(self, parcel: Parcel) -> None:
         parcel.due = True
         self._next()
 
     def _next(self) -> None:
         if not self._busy and self._waiting and self._waiting[0].due:
             self._busy = True
-            self._linger.left()
             self._send(self._waiting.popleft())
 
     def free(self) -> None:
         """What was sent last has ended."""
         self._busy = False
-        self._linger.ended()
         self._next()
 
     def clear(self) -> list[Parcel]:

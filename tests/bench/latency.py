@@ -68,6 +68,9 @@ def measure(world: World, rounds: int, told: Callable[[str], None]) -> Iterator[
         reads = [loop.read(customer) for customer in loop.customers]
         paced = asyncio.run(pacer.steady(feed, most / 2, STEADY_S, reads, loop.key))
         yield from _paced_rows(paced, most)
+        told(f"{STEADY_S:.0f} s at {most / 10:.0f}/s, a tenth of it")
+        calm = asyncio.run(pacer.steady(feed, most / 10, STEADY_S, reads, loop.key))
+        yield from _calm_rows(calm, most)
         yield from _reads(loop, min(rounds, READ_ROUNDS), told)
 
 
@@ -131,6 +134,16 @@ def _paced_rows(paced: Paced, most: float) -> Iterator[Row]:
     yield one("webhook to alert on the wire, p99", paced.alerted, 0.99, 500)
     yield one("score read over HTTP, p50", paced.read, 0.5, None)
     yield one("score read over HTTP, p99", paced.read, 0.99, 20)
+
+
+def _calm_rows(paced: Paced, most: float) -> Iterator[Row]:
+    """What most companies see: without goals of their own."""
+    for share, name in ((0.5, "p50"), (0.99, "p99")):
+        value = percentile(sorted(paced.readable), share) * 1000
+        note = f"{most / 10:.0f} webhooks per second"
+        yield row(
+            FAMILY, f"the same at a tenth of saturation, {name}", [value], None, "lower", unit="ms", note=note
+        )
 
 
 def _reads(loop: Running, rounds: int, told: Callable[[str], None]) -> Iterator[Row | Side]:

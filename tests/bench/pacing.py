@@ -80,6 +80,8 @@ class Pacer:
     ) -> Paced:
         """Deliveries at random moments, `rate` per second on the average, and reads of scores beside them."""
         paced, random_ = Paced(), random.Random(4)
+        self._sent.clear()
+        self._mailed.clear()
         ingest, scoring = Wire(self._ports[0], CONNECTIONS), Wire(self._ports[1], CONNECTIONS)
         listener = asyncio.create_task(self._listen(paced))
         reader = asyncio.create_task(_read(scoring, reads, paced, random_))

@@ -11,7 +11,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.bus.lanes import HOLD_S, LINGER_S, Lane, Linger, Message, Parcel, partition_of
+from shared.bus.lanes import Lane, Message, Parcel, partition_of
 from tests.integration.waiting import until
 
 
@@ -22,9 +22,9 @@ def message(size: int = 10) -> Message:
 class Sent:
     """A client that takes parcels and ends them when it is told to."""
 
-    def __init__(self, batch_bytes: int = 1000, linger: Linger | None = None) -> None:
+    def __init__(self, batch_bytes: int = 1000) -> None:
         self.parcels: list[Parcel] = []
-        self.lane = Lane(linger or Linger(), lambda: BatchBuilder(batch_bytes, 0), self.parcels.append)
+        self.lane = Lane(lambda: BatchBuilder(batch_bytes, 0), self.parcels.append)
         self.told: list[str] = []
 
     def put(self, name: str, size: int = 10) -> Parcel:
@@ -75,45 +75,6 @@ async def test_a_record_of_any_size_goes_alone() -> None:
     small, large, after = sent.put("small"), sent.put("large", size=5000), sent.put("after")
     assert len({small, large, after}) == 3
     assert [one.records for one in (small, large, after)] == [1, 1, 1]
-
-
-async def test_all_partitions_leave_in_one_step() -> None:
-    linger = Linger()
-    first, second = Sent(linger=linger), Sent(linger=linger)
-    first.put("a")
-    await asyncio.sleep(LINGER_S / 2)
-    second.put("b")
-    await until(lambda: bool(first.parcels or second.parcels))
-    assert first.parcels and second.parcels
-
-
-async def test_what_comes_while_others_are_with_the_client_waits_for_them_and_takes_more() -> None:
-    linger = Linger()
-    first, second = Sent(linger=linger), Sent(linger=linger)
-    first.put("a")
-    await until(lambda: bool(first.parcels))
-    parcel = second.put("b")
-    await asyncio.sleep(2 * LINGER_S)
-    assert second.put("c") is parcel, "it has not left"
-    first.end(0)
-    assert second.parcels == [parcel], "the answer lets it go at once"
-
-
-async def test_a_partition_without_an_answer_holds_back_the_others_only_briefly() -> None:
-    linger = Linger()
-    stuck, other = Sent(linger=linger), Sent(linger=linger)
-    stuck.put("a")
-    await until(lambda: bool(stuck.parcels))
-    began = asyncio.get_running_loop().time()
-    for number in range(3):
-        other.put(str(number))
-        stuck.put("behind")
-        await until(lambda number=number: len(other.parcels) == number + 1)  # type: ignore[misc]
-        other.end(number)
-    assert asyncio.get_running_loop().time() - began < 10 * (LINGER_S + HOLD_S)
-    assert len(stuck.parcels) == 1
-    stuck.end(0)
-    assert len(stuck.parcels) == 2, "all that gathered behind it was due"
 
 
 async def test_headers_may_be_any_sequence() -> None:
