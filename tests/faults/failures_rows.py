@@ -154,7 +154,7 @@ DATA: Final = (
         "a customer with very many events",
         "nothing",
         "tests/faults/test_data_shapes.py::test_a_customer_with_very_many_events",
-        figure="equal to the linear fold; one more event at 4,000 episodes: 0.24 s of CPU",
+        figure="200,000 events in 20,000 tickets: equal to the linear fold; one more: 2.3 s of CPU",
     ),
     Failure(
         "data",
