@@ -3,8 +3,9 @@
 1. What a batch says twice, or said before, takes effect once (claims).
 2. Everything it touches is locked in one order (`locking`), then read, then folded in memory.
 3. Log, links, customers, messages, rejections and offsets are written together or not at all.
-4. A batch that others keep in motion, or that deadlocks, is halved. One that cannot be folded is bisected
-   down to the event at fault, which is listed as refused in place of being applied.
+4. A batch that others keep in motion, that deadlocks, or that would read more than there is room for, is
+   halved. One that cannot be folded is bisected down to the event at fault, which is listed as refused in
+   place of being applied.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from services.scoring.placing import Placed, place
 from services.scoring.placing import target as target_of
 from services.scoring.records import Code, Refused, refusal
 from services.scoring.store import events, identities, policies, progress
-from services.scoring.store.events import Retraction
+from services.scoring.store.events import Retraction, TooMuchError
 from services.scoring.store.policies import SupersededError
 from services.scoring.store.types import Conn
 from services.scoring.store.writing import Write, write
@@ -43,6 +44,7 @@ SCHEMA: Final = "scoring"
 
 HALVED: Final = (
     ContendedError,
+    TooMuchError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
@@ -119,7 +121,7 @@ async def _fold_in(conn: Conn, intake: Intake, context: Context, around: frozens
         writes: list[Write | None] = [progress.writing(intake.offsets)]
         if placed:
             with measures.step("lock"):
-                ground = await hold(conn, placed, taken.now, around)
+                ground = await hold(conn, placed, taken.now, around, events.room(len(placed)))
             with measures.step("fold"):
                 done = await folded(conn, ground, context.engine, earlier=taken.earlier)
             writes += [*_of_events(done), *done.writes()]

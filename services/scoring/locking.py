@@ -49,7 +49,8 @@ class Ground(NamedTuple):
     `owners` is who owned each episode before, `placed` the batch's own events with retractions laid where
     their targets are. `episodes` are all that belong to the customers held, `held` those that are themselves
     locked. `rows` is what the store holds of these, and of the others that have no kept fold; of the roots in
-    `whole`, all there is. `root_of` names the roots of organisations, too.
+    `whole`, all there is. `root_of` names the roots of organisations, too. At most `most` bytes are read at
+    once.
     """
 
     now: Micros
@@ -65,6 +66,7 @@ class Ground(NamedTuple):
     rows: list[Stored]
     identifiers: dict[str, str]
     root_of: dict[str, str]
+    most: int | None = None
     whole: frozenset[str] = frozenset()
 
 
@@ -78,9 +80,9 @@ class _Held(NamedTuple):
 
 
 async def hold(
-    conn: Conn, placed: Sequence[Placed], now: Micros, more: frozenset[str] = frozenset()
+    conn: Conn, placed: Sequence[Placed], now: Micros, more: frozenset[str], most: int | None
 ) -> Ground:
-    """Lock what these events touch, and `more` episodes, and read it. Raises GrownError."""
+    """Lock what these events touch, and `more` episodes, and read it. Raises GrownError, TooMuchError."""
     keys = _keys(placed)
     ensured = await ground.ensure(
         conn, new_leaves(placed), keys, _touched(placed, ()), [p.event.id for p in placed], now
@@ -88,45 +90,51 @@ async def hold(
     laid = await undoings.lay(conn, placed, undone=ensured.undone)
     touched = _touched(laid.placed, laid.undoing)
     wanted = touched | {p.row.about for p in laid.placed if p.row.about} | ensured.around | more
-    held = await _episodes(conn, wanted, new=ensured.begun == len(keys) and wanted <= keys.keys())
+    new = ensured.begun == len(keys) and wanted <= keys.keys()
+    held = await _episodes(conn, wanted, most, new=new)
     after, _ = owners_after(held.rows, held.stored, laid.placed, laid.undoing)
     leaves = _leaves(laid) | {leaf for o in (held.owners, after) for leaf in o.values() if leaf}
     locked = await customers.lock_roots(conn, leaves)
     seen = await ground.look(conn, leaves | _organisations(laid.placed, locked), locked, touched)
     if seen.around - wanted or {seen.root_of[leaf] for leaf in leaves & seen.root_of.keys()} - locked.keys():
         raise GrownError(wanted | seen.around)
-    return await _read(conn, seen, laid, held, locked)
+    return await _read(conn, seen, laid, held, locked, most)
 
 
 async def ground_of(conn: Conn, locked: dict[str, Held]) -> Ground:
-    """The ground of roots that are locked already, without any event."""
+    """The ground of roots that are locked already, without any event. Raises TooMuchError."""
     seen = await ground.look(conn, _organisations((), locked), locked, ())
-    return await _read(conn, seen, Laid([], {}, []), _Held({}, []), locked)
+    return await _read(conn, seen, Laid([], {}, []), _Held({}, []), locked, events.room(len(locked)))
 
 
 async def complete(conn: Conn, held: Ground, roots: Collection[str]) -> Ground:
-    """With the whole past of these customers as they were and will be, given by their roots."""
+    """With the whole past of these customers as they were and will be, given by their roots.
+
+    Raises TooMuchError.
+    """
     nodes = [node.id for node in held.nodes.values() if node.root in roots]
     settled = {
         e for e, row in held.episodes.items() if row.fold is not None and held.owners[e] in held.nodes
     } - held.held.keys()
     missing = [e for e in settled if held.nodes[held.owners[e] or ""].root in roots]
-    rows = await events.of_episodes(conn, missing) + await events.loose(conn, nodes)
+    rows = await events.of_episodes(conn, missing, held.most) + await events.loose(conn, nodes, held.most)
     named = {leaf for row in rows if (leaf := names(row.event).organisation)} - held.root_of.keys()
     root_of = held.root_of | (await identities.roots(conn, named) if named else {})
     return held._replace(rows=[*held.rows, *rows], root_of=root_of, whole=held.whole | frozenset(roots))
 
 
-async def _episodes(conn: Conn, wanted: Collection[str], *, new: bool) -> _Held:
+async def _episodes(conn: Conn, wanted: Collection[str], most: int | None, *, new: bool) -> _Held:
     """Lock and read. Of those made by this batch there is nothing to read, and nobody else sees them."""
     if new:
         return _Held({e: EpisodeRow(e, None, None) for e in sorted(wanted)}, [])
-    return _Held(await episodes.lock(conn, wanted), await events.of_episodes(conn, wanted))
+    return _Held(await episodes.lock(conn, wanted), await events.of_episodes(conn, wanted, most))
 
 
-async def _read(conn: Conn, seen: Look, laid: Laid, held: _Held, locked: dict[str, Held]) -> Ground:
+async def _read(
+    conn: Conn, seen: Look, laid: Laid, held: _Held, locked: dict[str, Held], most: int | None
+) -> Ground:
     """What the store holds of the locked customers. Stable: who would change it needs their locks."""
-    owned, rows = await episodes.owned(conn, list(seen.nodes), list(held.rows))
+    owned, rows = await episodes.owned(conn, list(seen.nodes), list(held.rows), most)
     return Ground(
         now=seen.now,
         placed=laid.placed,
@@ -141,6 +149,7 @@ async def _read(conn: Conn, seen: Look, laid: Laid, held: _Held, locked: dict[st
         rows=held.stored + rows,
         identifiers=seen.identifiers,
         root_of=seen.root_of,
+        most=most,
     )
 
 

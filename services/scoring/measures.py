@@ -15,7 +15,9 @@ BATCH = histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
 )
 STEP = histogram("scoring_step_seconds", "Time that one step of a batch took.", ["step"])
-HALVED = counter("scoring_batches_halved", "Batches that were split: contention, deadlock or a poison event.")
+HALVED = counter(
+    "scoring_batches_halved", "Batches that were split: contention, deadlock, size or a poison event."
+)
 REWOUND = counter("scoring_rewound", "Partitions read again because the database was behind Kafka's offset.")
 RESCORED = counter("scoring_rescored", "Customers scored anew without an event, by reason.", ["reason"])
 WAITING = gauge("scoring_accounts_waiting", "Entries in the queue of accounts to be rolled up.")

@@ -6,12 +6,13 @@ packed rows, which is cheap. Where it matters they are folded anew and told, as 
    message. A customer that hardly moved keeps what was last told of it, so that small steps add up.
 2. Customers of an older policy: in the slow lane, told quietly, so that they page nobody.
 3. Accounts that are due, or of an older policy, are put into the queue of accounts.
+Where the customers of a turn have more live events than there is room for, the next turns take fewer.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,6 +26,7 @@ from services.scoring.outcome import published_scores
 from services.scoring.precedence import Precedence
 from services.scoring.store import customers, events, policies, queues, reading
 from services.scoring.store.customers import Held
+from services.scoring.store.events import TooMuchError
 from services.scoring.store.queues import Dirty
 from services.scoring.store.types import Conn, Stored
 from services.scoring.store.writing import Write, write
@@ -52,16 +54,21 @@ class Sweeper:
         self._precedence = precedence or Precedence()
         self._pool = pool
         self._engine = engine
-        self._at_once = at_once
+        self._most = self._at_once = at_once
         self._told = told
 
     async def turn(self) -> int:
         """Look at what is due, else bring some of an older policy up to date."""
         await self._precedence.gap()
-        async with driver(self._pool) as conn:
-            done = await sweep(conn, self._engine, self._at_once)
-            if not done:
-                done = await rescore(conn, self._engine, self._at_once)
+        try:
+            async with driver(self._pool) as conn:
+                done = await sweep(conn, self._engine, self._at_once)
+                if not done:
+                    done = await rescore(conn, self._engine, self._at_once)
+        except TooMuchError:
+            self._at_once = max(1, self._at_once // 2)
+            return 1
+        self._at_once = min(self._most, self._at_once * 2)
         if done:
             self._told()
         return done
@@ -102,21 +109,21 @@ async def _look(
     moved: list[str] = []
     looks: dict[str, Micros | None] = {}
     packed = await reading.packed(conn, held)
-    live = await events.of_episodes(conn, {episode for row in packed for episode in row.live})
+    wanted = {episode for row in packed for episode in row.live}
+    live: dict[str | None, list[Stored]] = {}
+    for one in await events.of_episodes(conn, wanted, events.room(len(packed))):
+        live.setdefault(one.episode, []).append(one)
     for row in packed:
         if row.generation != engine.generation or row.state is None:
             looks[row.id] = None  # the slow lane sees to it
             continue
-        view = reads.unpacked(row, _of(live, row.live), engine, max(row.now, row.scored_at))
+        own = [one for episode in row.live for one in live.get(episode, ())]
+        view = reads.unpacked(row, own, engine, max(row.now, row.scored_at))
         looks[row.id] = view.next_check
         if matters(view, held[row.id]):
             moved.append(row.id)
         await asyncio.sleep(0)  # requests are served between two customers
     return moved, looks
-
-
-def _of(rows: list[Stored], episodes: Collection[str]) -> list[Stored]:
-    return [row for row in rows if row.episode in episodes]
 
 
 async def _tell(conn: Conn, held: dict[str, Held], engine: Engine, *, quiet: bool) -> None:

@@ -34,12 +34,13 @@ SELECT id::text, owner::text, about::text, fold FROM scoring.episode
 WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 # The case keeps the log from being looked into for an episode that has its fold.
-_OWNED = f"""
-SELECT own.id::text, own.owner::text, own.about::text, own.fold, {events.COLUMNS}
-FROM scoring.episode AS own
+_OWNED = events.within(
+    f"own.id::text, own.owner::text, own.about::text, own.fold, {events.COLUMNS}",
+    "coalesce(octet_length(e.body), octet_length(own.fold), 0)",
+    """scoring.episode AS own
 LEFT JOIN scoring.event AS e ON e.episode = CASE WHEN own.fold IS NULL THEN own.id END
-WHERE own.owner = ANY($1::uuid[]) AND own.id <> ALL($2::uuid[])
-"""  # noqa: S608
+WHERE own.owner = ANY($1::uuid[]) AND own.id <> ALL($3::uuid[])""",
+)
 _WRITE = """
 UPDATE scoring.episode AS e SET owner = new.owner, about = new.about, fold = new.fold
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[]) AS new(id, owner, about, fold)
@@ -53,18 +54,18 @@ async def lock(conn: Conn, ids: Collection[str]) -> dict[str, EpisodeRow]:
 
 
 async def owned(
-    conn: Conn, leaves: Collection[str], held: Collection[str]
+    conn: Conn, leaves: Collection[str], held: Collection[str], most: int | None = None
 ) -> tuple[dict[str, EpisodeRow], list[Stored]]:
     """Episodes of these leaves but those held, and all events of those that have no fold.
 
-    Stable while their customers are locked.
+    Stable while their customers are locked. Raises TooMuchError beyond `most` bytes.
     """
     found: dict[str, EpisodeRow] = {}
     rows = []
-    for row in await conn.fetch(_OWNED, list(leaves), list(held)):
+    for row in events.fitting(await conn.fetch(_OWNED, list(leaves), most, list(held)), most):
         found[row[0]] = EpisodeRow(*row[:4])
         if row[4] is not None:
-            rows.append(events.stored(*row[4:]))
+            rows.append(events.stored(*row[4:-2]))
     return found, rows
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import asyncpg
 
 from services.scoring.domain.identity import names
 from services.scoring.domain.types import Applied, TextFeature
@@ -15,10 +17,21 @@ from shared.events.times import Micros
 COLUMNS = "e.body, e.applied_at, e.episode::text, e.leaf::text, e.about::text, e.target::text, e.compound" + (
     ", e.text_model"
 )
-_OF_EPISODES = f"SELECT {COLUMNS} FROM scoring.event AS e WHERE e.episode = ANY($1::uuid[])"  # noqa: S608
-_LOOSE = f"""
-SELECT {COLUMNS} FROM scoring.event AS e WHERE e.leaf = ANY($1::uuid[]) AND e.episode IS NULL
-"""  # noqa: S608
+
+
+def within(select: str, size: str, tables: str) -> str:
+    """A statement that ends after the row with which more than $2 bytes are read; its last column tells how
+    many it is so far. The lengths of packed values are known without unpacking them."""
+    return f"""
+    SELECT * FROM (
+      SELECT {select}, {size} AS size, sum({size}) OVER (ROWS UNBOUNDED PRECEDING) AS so_far FROM {tables}
+    ) AS found WHERE $2::bigint IS NULL OR so_far - size <= $2
+    """  # noqa: S608
+
+
+_SIZE = "octet_length(e.body)"
+_OF_EPISODES = within(COLUMNS, _SIZE, "scoring.event AS e WHERE e.episode = ANY($1::uuid[])")
+_LOOSE = within(COLUMNS, _SIZE, "scoring.event AS e WHERE e.leaf = ANY($1::uuid[]) AND e.episode IS NULL")
 _BY_ID = f"SELECT {COLUMNS} FROM scoring.event AS e WHERE e.event_id = ANY($1::uuid[])"  # noqa: S608
 _OWNER = "SELECT owner::text FROM scoring.episode WHERE id = $1::uuid"
 _CANDIDATES = """
@@ -52,6 +65,8 @@ UPDATE scoring.event AS e SET episode = new.episode, leaf = new.leaf, target = n
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[]) AS new(event_id, episode, leaf, target)
 WHERE e.event_id = new.event_id
 """
+ROOM_BYTES: Final = 16 * 1024 * 1024
+"""Decoded they take about three times that."""
 
 
 class Retraction(NamedTuple):
@@ -60,13 +75,31 @@ class Retraction(NamedTuple):
     source: str
 
 
-async def of_episodes(conn: Conn, episodes: Collection[str]) -> list[Stored]:
-    return [stored(*row) for row in await conn.fetch(_OF_EPISODES, list(episodes))]
+class TooMuchError(Exception):
+    """More events would be read at once than there is room for in memory: try again with fewer customers."""
 
 
-async def loose(conn: Conn, leaves: Collection[str]) -> list[Stored]:
-    """Events of these leaves that belong to no episode: attributes, links, actions."""
-    return [stored(*row) for row in await conn.fetch(_LOOSE, list(leaves))]
+def room(count: int) -> int | None:
+    """Bytes that may be read at once for `count` customers or events; one of them takes what it needs."""
+    return ROOM_BYTES if count > 1 else None
+
+
+async def of_episodes(conn: Conn, episodes: Collection[str], most: int | None = None) -> list[Stored]:
+    """Raises TooMuchError beyond `most` bytes."""
+    rows = fitting(await conn.fetch(_OF_EPISODES, list(episodes), most), most)
+    return [stored(*row[:-2]) for row in rows]
+
+
+async def loose(conn: Conn, leaves: Collection[str], most: int | None = None) -> list[Stored]:
+    """Events of these leaves that belong to no episode: attributes, links, actions. Raises TooMuchError."""
+    return [stored(*row[:-2]) for row in fitting(await conn.fetch(_LOOSE, list(leaves), most), most)]
+
+
+def fitting(rows: Sequence[asyncpg.Record], most: int | None) -> Sequence[asyncpg.Record]:
+    """Rows of a statement `within`, if they are all there is. Raises TooMuchError."""
+    if rows and most is not None and rows[-1]["so_far"] > most:
+        raise TooMuchError
+    return rows
 
 
 async def by_id(conn: Conn, ids: Collection[str]) -> list[Stored]:

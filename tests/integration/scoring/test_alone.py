@@ -12,7 +12,7 @@ from services.scoring.engine import Engine
 from services.scoring.maintenance import make_partitions, quarter
 from services.scoring.rebuild import compare
 from services.scoring.store import policies
-from services.scoring.sweeper import rescore, sweep
+from services.scoring.sweeper import Sweeper, rescore, sweep
 from shared.db.engine import driver
 from shared.events import scores as messages
 from shared.events.scores import ScoreChange
@@ -55,6 +55,22 @@ async def test_a_look_at_who_hardly_moved_tells_nobody(scoring: Room) -> None:
         "SELECT version, next_at, scored_at FROM scoring.customer WHERE NOT organisation"
     )
     assert version == told.version and next_at > now
+
+
+async def test_turns_take_fewer_where_the_live_events_of_many_would_not_fit(
+    scoring: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.scoring.store.events.ROOM_BYTES", 0)
+    for i in range(5):
+        await scoring.fold(event("ticket.opened", f"t{i}", f"user:{i}", interaction=f"{i}"))
+    await ago(scoring, 0)
+    sweeper = Sweeper(scoring.pool, scoring.engine, 10, lambda: None)
+    turns = 0
+    while await sweeper.turn():
+        turns += 1
+    assert turns > 5, "one at a time, after those that would have taken more"
+    due = "SELECT count(*) FROM scoring.customer WHERE next_at <= scored_at"
+    assert await scoring.query(due) == [(0,)]
 
 
 async def test_time_alone_is_told_with_its_cause(scoring: Room) -> None:

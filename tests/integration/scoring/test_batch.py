@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Sequence
 
+import asyncpg
 import pytest
 
+from services.scoring import measures
+from services.scoring.store import events
 from shared.events import Event, encode, rejections
 from shared.events import scores as messages
 from shared.events.scores import NOTHING_KNOWN
@@ -80,14 +84,39 @@ async def test_shuffled_doubled_and_cut_gives_the_linear_fold(scoring: Room, see
         told = told[size:]
     assert await scoring.root(ANN) == await scoring.root(ANN_ID)
     await check_linear(scoring, ANN, BOB)
-    events = await scoring.query("SELECT count(*), count(DISTINCT event_id) FROM scoring.event")
-    assert events == [(len(story()), len(story()))]
+    logged = await scoring.query("SELECT count(*), count(DISTINCT event_id) FROM scoring.event")
+    assert logged == [(len(story()), len(story()))]
     owners = await scoring.query(
         "SELECT e.key, coalesce(c.merged_into, c.id)::text FROM scoring.episode AS e"
         " JOIN scoring.customer AS c ON c.id = e.owner WHERE e.kind = 'interaction'"
     )
     ann = await scoring.root(ANN)
     assert sorted(owners) == [("1", ann), ("2", ann)]
+
+
+@pytest.mark.parametrize("room", [0, 700])
+async def test_a_batch_that_would_read_too_much_is_halved(
+    scoring: Room, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setattr("services.scoring.store.events.ROOM_BYTES", room)
+    read: list[int] = []
+    fitting = events.fitting
+
+    def spied(rows: Sequence[asyncpg.Record], most: int | None) -> Sequence[asyncpg.Record]:
+        found = fitting(rows, most)
+        if most is not None:
+            read.append(sum(len(row["body"] or b"") for row in found))
+        return found
+
+    monkeypatch.setattr("services.scoring.store.events.fitting", spied)
+    told = story()
+    random.Random(room).shuffle(told)
+    await scoring.fold(*told[:7])
+    before = measures.HALVED._value.get()
+    await scoring.fold(*told[7:])
+    assert measures.HALVED._value.get() > before
+    assert max(read) <= room
+    await check_linear(scoring, ANN, BOB)
 
 
 async def test_order_of_arrival_leaves_no_trace_in_scores(own_database_url: str, scoring: Room) -> None:
