@@ -19,7 +19,7 @@ from services.scoring.domain.policy import HEALTH, RELATIONSHIP, EvidencePolicy,
 from services.scoring.domain.summaries import summary
 from services.scoring.domain.types import Applied, Episode, EpisodeKey, Evidence, Fold
 from services.scoring.domain.weighing import told
-from shared.events import Event
+from shared.events import Event, encode
 from shared.events import bodies as b
 from shared.events.identifiers import is_organisation, ordered
 from shared.events.ids import leaf_id
@@ -71,32 +71,37 @@ class _Known(NamedTuple):
         return self.since <= now and not ended and self.events == events
 
 
-_KEPT: Final = 20_000
+_KEPT: Final = 24_000_000
+_EACH: Final = 1_000
+"""Bytes: of one generation of the memory, and of an event beside what it says."""
 
 
 class _Memory:
-    """The folds used last, of at most twice `_KEPT` events: some 50 MB, however long the episodes are.
+    """The folds used last, of at most twice `_KEPT` bytes of events, however many or long these are.
 
     A customer is folded several times in a batch, and a busy one in many. Two generations: a full one becomes
-    the old one, whose folds are kept for those who ask again, and its number of events is forgotten with it.
+    the old one, whose folds are kept for those who ask again, and its size is forgotten with it.
     """
 
     def __init__(self) -> None:
         self._young: dict[tuple[object, ...], _Known] = {}
         self._old: dict[tuple[object, ...], _Known] = {}
-        self._events = 0
+        self._size = 0
 
     def get(self, key: tuple[object, ...]) -> _Known | None:
         found = self._young.get(key)
-        if found is None and (found := self._old.get(key)) is not None:
+        if found is None and (found := self._old.pop(key, None)) is not None:
             self.put(key, found)
         return found
 
     def put(self, key: tuple[object, ...], known: _Known) -> None:
+        size = sum([_EACH + len(encode(one.event)) for one in known.events]) + _EACH
+        if size > _KEPT:
+            return
+        if self._size + size > _KEPT:
+            self._young, self._old, self._size = {}, self._young, 0
         self._young[key] = known
-        self._events += len(known.events) + 1
-        if self._events > _KEPT:
-            self._young, self._old, self._events = {}, self._young, 0
+        self._size += size
 
 
 _remembered: Final = _Memory()
