@@ -19,7 +19,12 @@ SHARE: Final = 0.25
 """Of the process' time that one loop may take while there is more to do: folding new events comes first."""
 LONGEST_S: Final = 1.0
 """A turn also waits for locks and for batches to go first; not all it took was work."""
-PASSING: Final = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
+PASSING: Final = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+)
 """Others are at work on the same rows: the next turn finds them done."""
 
 
