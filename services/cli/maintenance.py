@@ -68,7 +68,7 @@ def rebuild(
 
 def _describe(report: dict[str, Any]) -> None:
     differences = report["differences"]
-    show.out.print(f"{report['customers']} customers folded anew, {len(differences)} scores differ.")
+    show.out.print(f"{report['customers']} customers folded anew, {len(differences)} differences.")
     if report["older"]:
         show.out.print(f"{report['older']} are still to be scored by the policy in force; look again later.")
     rows = (

@@ -1,6 +1,7 @@
 """Fold every customer anew from the log and compare with the row the service works with.
 
-1. Row and log are read in one snapshot and scored at one time: they must agree to the last bit.
+1. Row and log are read in one snapshot and scored at one time: they must agree to the last bit. So must the
+   kept folds of settled episodes, from which the next event goes on.
 2. A row that does not is marked as of an older policy. Reads then fold the log until the sweeper's slow lane
    has written the row anew: its version rises, the change is told quietly, and nobody is paged.
 3. Rows that an older policy scored are in that lane already and are only counted.
@@ -9,26 +10,29 @@ Accounts are left out: they are sums of their people, made anew whenever one of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from services.scoring import past, policy_files, reads
+from services.scoring.domain.folds import pack_fold
 from services.scoring.domain.model import day_zero
 from services.scoring.domain.numbers import NANO
 from services.scoring.domain.score import Score
 from services.scoring.engine import Engine
 from services.scoring.past import Past
 from services.scoring.reads import Subject
-from services.scoring.store import events, identities, policies, reading
+from services.scoring.store import episodes, events, identities, policies, reading
 from services.scoring.store.reading import Packed
-from services.scoring.store.types import Conn, Stored
+from services.scoring.store.types import Conn, Stored, episode_id
+from services.scoring.view import View
 from shared.db.engine import create_engine, driver
 
 AT_ONCE: Final = 100
 SCORES: Final = ("health", "relationship", "risk")
+EPISODES: Final = "episodes"
 FIRST: Final = "00000000-0000-0000-0000-000000000000"
 _ROOTS = """
 SELECT id::text FROM scoring.customer
@@ -42,7 +46,10 @@ class NotInForceError(Exception):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One score of one customer for which row and log disagree; None is unknown."""
+    """One score of one customer for which row and log disagree; None is unknown.
+
+    `EPISODES` in place of a score: how many kept folds of episodes there are, and how many of them are right.
+    """
 
     customer_id: str
     score: str
@@ -111,6 +118,7 @@ async def compare(conn: Conn, customers: list[str], engine: Engine) -> tuple[int
         fresh = [row for row in rows if row.generation == engine.generation]
         live = await _live(conn, fresh)
         pasts = await _pasts(conn, fresh)
+        folds = await episodes.folds(conn, {leaf: row for row, past in pasts.items() for leaf in past.leaves})
     found = list[Difference]()
     for row in fresh:
         at = reads.moment(row, None, None)
@@ -118,7 +126,17 @@ async def compare(conn: Conn, customers: list[str], engine: Engine) -> tuple[int
         log = Subject(pasts[row.id], []).view(engine, at)
         pairs = [(name, getattr(kept.scores, name), getattr(log.scores, name)) for name in SCORES]
         found += [Difference(row.id, name, _number(a), _number(b)) for name, a, b in pairs if a != b]
+        there = folds.get(row.id, {})
+        right = _right(there, log)
+        if right < len(there):
+            found.append(Difference(row.id, EPISODES, len(there), right))
     return len(rows) - len(fresh), found
+
+
+def _right(there: Mapping[str, bytes], log: View) -> int:
+    """How many of these kept folds are what the log gives."""
+    settled = {episode_id(one.episode.key): one.fold for one in log.told if not one.fold.live}
+    return sum(episode in settled and raw == pack_fold(settled[episode]) for episode, raw in there.items())
 
 
 async def _live(conn: Conn, rows: Sequence[Packed]) -> dict[str, list[Stored]]:

@@ -21,7 +21,7 @@ FAMILY = "growth"
 FEW = 10_000
 MANY = int(os.environ.get("BENCH_GROWTH", "1000000"))
 ROUNDS = 2
-CHUNK, FILL_S = 50_000, 30.0
+CHUNK, FILL_S = 50_000, float(os.environ.get("BENCH_FILL_S", "30"))
 """A machine that needs longer to be filled with a million is measured at as many as it took."""
 _INDEXES = """
 SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'scoring' AND tablename = 'customer'

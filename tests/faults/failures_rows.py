@@ -21,7 +21,7 @@ SERVICES: Final = (
         "dies at every statement of a batch",
         "delay",
         "tests/faults/test_services_statements.py::test_scoring_dies_at_every_statement_of_a_batch",
-        figure="76 deaths; state is the linear fold each time",
+        figure="37 deaths; state is the linear fold each time",
     ),
     Failure(
         "scoring",
@@ -29,7 +29,7 @@ SERVICES: Final = (
         "delay",
         "tests/faults/test_services_statements.py"
         "::test_what_happens_without_an_event_dies_at_every_statement",
-        figure="66 deaths",
+        figure="58 deaths",
     ),
     Failure(
         "scoring",
@@ -71,7 +71,7 @@ SERVICES: Final = (
         "dies at every statement of a batch",
         "delay",
         "tests/faults/test_services_statements_told.py::test_alerts_dies_at_every_statement_of_a_batch",
-        figure="49 deaths",
+        figure="44 deaths",
     ),
     Failure(
         "dispatcher",

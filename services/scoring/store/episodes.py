@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from services.scoring.store import events
@@ -41,6 +41,9 @@ _OWNED = events.within(
 LEFT JOIN scoring.event AS e ON e.episode = CASE WHEN own.fold IS NULL THEN own.id END
 WHERE own.owner = ANY($1::uuid[]) AND own.id <> ALL($3::uuid[])""",
 )
+_FOLDS = """
+SELECT id::text, owner::text, fold FROM scoring.episode WHERE owner = ANY($1::uuid[]) AND fold IS NOT NULL
+"""
 _WRITE = """
 UPDATE scoring.episode AS e SET owner = new.owner, about = new.about, fold = new.fold
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bytea[]) AS new(id, owner, about, fold)
@@ -51,6 +54,14 @@ WHERE e.id = new.id
 async def lock(conn: Conn, ids: Collection[str]) -> dict[str, EpisodeRow]:
     """Lock rows by id, in order."""
     return {row[0]: EpisodeRow(*row) for row in await conn.fetch(_LOCK, list(ids))}
+
+
+async def folds(conn: Conn, holders: Mapping[str, str]) -> dict[str, dict[str, bytes]]:
+    """Kept folds of these leaves' episodes: by who holds the leaf, then by episode."""
+    found: dict[str, dict[str, bytes]] = {}
+    for episode, owner, fold in await conn.fetch(_FOLDS, list(holders)):
+        found.setdefault(holders[owner], {})[episode] = fold
+    return found
 
 
 async def owned(

@@ -10,7 +10,7 @@ from services.scoring.accounts import MovedError, roll_up
 from services.scoring.domain.model import Model
 from services.scoring.engine import Engine
 from services.scoring.maintenance import make_partitions, quarter
-from services.scoring.rebuild import compare
+from services.scoring.rebuild import EPISODES, Difference, compare
 from services.scoring.store import policies
 from services.scoring.sweeper import Sweeper, rescore, sweep
 from shared.db.engine import driver
@@ -168,6 +168,20 @@ async def test_a_rebuild_agrees_to_the_bit_and_finds_what_does_not(scoring: Room
         await conn.execute("UPDATE scoring.customer SET state = $1 WHERE id = $2::uuid", other, roots[0])
         older, differences = await compare(conn, roots, scoring.engine)
     assert older == 0 and {d.customer_id for d in differences} == {roots[0]}
+
+
+async def test_a_rebuild_finds_folds_from_which_the_next_event_would_go_wrong(scoring: Room) -> None:
+    await waiting(scoring)
+    root = await scoring.root(ANN)
+    async with driver(scoring.pool) as conn:
+        swapped = (
+            "UPDATE scoring.episode SET fold = (SELECT max(fold) FROM scoring.episode) WHERE fold IS NOT NULL"
+        )
+        await conn.execute(swapped)
+        assert await compare(conn, [root], scoring.engine) == (0, [Difference(root, EPISODES, 2, 1)])
+        await conn.execute("UPDATE scoring.customer SET generation = 0")
+        assert await rescore(conn, scoring.engine, 10) == 1
+        assert await compare(conn, [root], scoring.engine) == (0, [])
 
 
 async def test_partitions_are_made_ahead_once(scoring: Room) -> None:
