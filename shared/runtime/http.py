@@ -1,4 +1,4 @@
-"""The server's HTTP protocol, with an answer's head and body in one system call.
+"""The server's HTTP protocol: heads have a time and a size, an answer leaves in one system call.
 
 The server writes the head when the answer begins and the body when it comes, at once each; for the small
 answers of an API that is two system calls, two segments and two wake-ups of the caller.
@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+HEAD_S: Final = 30.0
+BESIDE: Final = 256 * 1024
 TOGETHER: Final = 64 * 1024
 """Bytes up to which copying costs less than a system call."""
 
@@ -62,8 +64,60 @@ class _Gathered:
         return getattr(self._transport, name)
 
 
-class OneWriteProtocol(HttpToolsProtocol):
-    """What `uvicorn.Config(http=…)` is given."""
+class EdgeProtocol(HttpToolsProtocol):
+    """What `uvicorn.Config(http=…)` is given: one write per answer, and limits the server itself lacks.
+
+    A request whose head is not there HEAD_S after the connection or its first byte, or that has more than
+    BESIDE bytes beside its body (head, trailers, marks of chunks), is answered with 400 and the connection
+    closed. Bodies have limits of their own (`shared.runtime.edge`).
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_Gathered(transport, self.loop))  # type: ignore[arg-type]
+        self._in_head = True
+        self._beside = 0
+        self._late: asyncio.TimerHandle | None = self.loop.call_later(HEAD_S, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._beside += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._beside > BESIDE:
+            self._refuse("The request's head is too large.")
+        elif not self._in_head:
+            self._in_time()
+        elif self._late is None:
+            self._late = self.loop.call_later(HEAD_S, self._head_is_late)
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._beside = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._beside -= len(body)
+        super().on_body(body)
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _head_is_late(self) -> None:
+        self._late = None
+        if not self.transport.is_closing():
+            self._refuse("The request's head did not arrive in time.")
+
+    def _refuse(self, why: str) -> None:
+        """Whatever answer is being made goes nowhere: the connection is closed."""
+        self._in_time()
+        self.send_400_response(why)

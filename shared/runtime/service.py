@@ -27,7 +27,7 @@ from shared.runtime import auth
 from shared.runtime.edge import EdgeMiddleware
 from shared.runtime.errors import install_problems
 from shared.runtime.health import Health
-from shared.runtime.http import OneWriteProtocol
+from shared.runtime.http import EdgeProtocol
 from shared.runtime.logging import configure_logging
 from shared.runtime.metrics import metrics_app
 from shared.runtime.settings import ServiceSettings
@@ -183,7 +183,7 @@ def run(app_factory: Callable[[], FastAPI], settings: ServiceSettings, service: 
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=OneWriteProtocol,
+        http=EdgeProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

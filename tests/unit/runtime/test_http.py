@@ -1,4 +1,4 @@
-"""An answer's head and body leave in one write, in order, and nothing is held beyond its step."""
+"""An answer's head and body leave in one write, in order; a request's head has a time and a size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from shared.runtime.http import TOGETHER, OneWriteProtocol
+from shared.runtime import http
+from shared.runtime.http import BESIDE, TOGETHER, EdgeProtocol
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -39,8 +40,8 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None: ...
 
 
-def serving(app: App) -> tuple[OneWriteProtocol, Wire]:
-    protocol = OneWriteProtocol(Config(app, lifespan="off"), ServerState(), {})
+def serving(app: App) -> tuple[EdgeProtocol, Wire]:
+    protocol = EdgeProtocol(Config(app, lifespan="off"), ServerState(), {})
     wire = Wire()
     protocol.connection_made(wire)
     return protocol, wire
@@ -120,3 +121,97 @@ async def test_a_request_that_is_none_is_told_so() -> None:
     await steps()
     assert b"".join(wire.written).startswith(b"HTTP/1.1 400")
     assert wire.closed
+
+
+HEAD = REQUEST[:-2]
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", HEAD])
+async def test_a_head_that_never_ends_is_refused_in_time(
+    monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(http, "HEAD_S", 0.05)
+    protocol, wire = serving(answering(b"hello"))
+    if begun:
+        protocol.data_received(begun)
+    await asyncio.sleep(0.1)
+    assert b"".join(wire.written).startswith(b"HTTP/1.1 400")
+    assert b"in time" in b"".join(wire.written) and wire.closed
+
+
+async def test_a_second_head_has_a_time_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HEAD_S", 0.1)
+    protocol, wire = serving(answering(b"hello"))
+    protocol.data_received(REQUEST)
+    await asyncio.sleep(0.15)
+    assert not wire.closed, "nothing was begun"
+    protocol.data_received(HEAD)
+    await asyncio.sleep(0.05)
+    protocol.data_received(b"a: b\r\n")
+    assert len(wire.written) == 1
+    await asyncio.sleep(0.1)
+    assert b"in time" in wire.written[-1]
+
+
+async def test_a_head_in_pieces_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HEAD_S", 0.2)
+    protocol, wire = serving(answering(b"hello"))
+    for byte in REQUEST:
+        protocol.data_received(bytes([byte]))
+    await asyncio.sleep(0.3)
+    assert b"".join(wire.written).startswith(b"HTTP/1.1 200") and not wire.closed
+
+
+ENDLESS = {
+    "address": (b"GET /", b"a" * 1000),
+    "one header": (HEAD + b"a: ", b"b" * 1000),
+    "headers": (HEAD, b"name: " + b"b" * 992 + b"\r\n"),
+    "trailers": (
+        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n",
+        b"name: " + b"b" * 992 + b"\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+async def test_what_comes_beside_a_body_has_an_end(what: str) -> None:
+    protocol, wire = serving(reading)
+    start, more = ENDLESS[what]
+    protocol.data_received(start)
+    sent = 0
+    while not wire.closed and sent < 4 * BESIDE:
+        protocol.data_received(more)
+        sent += len(more)
+        await asyncio.sleep(0)
+    assert wire.closed and sent < BESIDE + 2 * len(more)
+    assert b"".join(wire.written).startswith(b"HTTP/1.1 400")
+    protocol.connection_lost(None)
+    await steps()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_is_no_head(chunked: bool) -> None:
+    protocol, wire = serving(reading)
+    size, count = 50_000, 40
+    if chunked:
+        protocol.data_received(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n")
+        pieces = [b"c350\r\n" + b"x" * size + b"\r\n"] * count + [b"0\r\n\r\n"]
+    else:
+        protocol.data_received(b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (size * count))
+        pieces = [b"x" * size] * count
+    for piece in pieces:
+        protocol.data_received(piece)
+        await steps()
+    assert b"".join(wire.written).endswith(b"%d" % (size * count)) and not wire.closed
+
+
+async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says how long the body was."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size += len(message["body"])
+        more = message["more_body"]
+    await answering(b"%d" % size)(scope, receive, send)
