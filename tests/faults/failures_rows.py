@@ -147,7 +147,7 @@ DATA: Final = (
         "a backlog under a cap on memory, then nothing but poison",
         "scores are late by the backlog; `/readyz` says that most of what comes is refused",
         "tests/faults/test_data_backlog.py::test_a_backlog_with_poison_in_it_and_then_nothing_but_poison",
-        figure="memory flat over the backlog",
+        figure="1,020,000 records of 18.5 kB, 1 % poison: 506 a second, at most 311 MB, 302 at half the way",
     ),
     Failure(
         "data",
