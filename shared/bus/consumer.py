@@ -2,6 +2,7 @@
 
 One turn:
  1. poll: at most `max_records` records, of any of our partitions (never splatted: an empty set means all);
+    what the client fetched ahead, and what came since;
  2. cut into batches of at most `max_bytes`;
  3. drop from each batch the partitions that are no longer ours;
  4. `handle(batch)`: returns = all effects are committed in the database;
@@ -24,7 +25,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final, cast
+from typing import Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -44,6 +45,8 @@ log = structlog.get_logger()
 
 POLL_MS: Final = 250
 POLL_GRACE_S: Final = 30.0
+FRESH_MS: Final = 5
+"""How long what came during the last batch is waited for: a fetch takes two, and five when all are busy."""
 START_S: Final = 30.0
 ASK_EVERY_S: Final = 5.0
 FAILING_S: Final = 15.0
@@ -147,9 +150,8 @@ class ConsumerLoop:
         return new_client(self._bootstrap, self._group, self._topics, self._limits)
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
-        fetched = await self._poll(consumer)
+        records = await self._poll(consumer)
         _partitions.labels(self._group).set(len(consumer.assignment()))
-        records = [record_of(message) for messages in fetched.values() for message in messages]
         waiting = cut(records, self._limits.max_bytes)
         while waiting:
             batch = self._still_ours(consumer, waiting.pop(0))
@@ -163,12 +165,21 @@ class ConsumerLoop:
         await self._commits.commit(consumer, at_once=not records)
         await self._ask(consumer)
 
-    async def _poll(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[Any]]:
+    async def _poll(self, consumer: AIOKafkaConsumer) -> list[Record]:
+        """What was fetched ahead was fetched when the last batch began, for the client asks a broker no more
+        before all of it is taken: so take it, and what came since, else that waits for one more batch."""
+        ahead = await self._fetched(consumer, 0, self._limits.max_records)
+        room = self._limits.max_records - len(ahead)
+        if room <= 0 or sum(record.size for record in ahead) >= self._limits.max_bytes:
+            return ahead
+        return ahead + await self._fetched(consumer, FRESH_MS if ahead else POLL_MS, room)
+
+    async def _fetched(self, consumer: AIOKafkaConsumer, wait_ms: int, most: int) -> list[Record]:
         began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(POLL_MS / 1000 + POLL_GRACE_S) as limit:
-                polled = consumer.getmany(timeout_ms=POLL_MS, max_records=self._limits.max_records)
-                return cast(dict[TopicPartition, list[Any]], await polled)
+            async with asyncio.timeout(wait_ms / 1000 + POLL_GRACE_S) as limit:
+                found = await consumer.getmany(timeout_ms=wait_ms, max_records=most)
+                return [record_of(message) for messages in found.values() for message in messages]
         except Exception as error:  # f: what the client raises here, it raises at every poll
             if not limit.expired():
                 raise ConsumerLost(f"the client is broken: {_why(error)}") from error
@@ -176,7 +187,7 @@ class ConsumerLoop:
         # reason to leave; when they answer others and not us, it is.
         if self._watch.answered_at > began:
             raise ConsumerLost("the client hangs although the brokers answer")
-        return {}
+        return []
 
     def _still_ours(self, consumer: AIOKafkaConsumer, records: list[Record]) -> Batch:
         ours = consumer.assignment()

@@ -26,7 +26,12 @@ LOOK_S = 0.004
 READS_PER_S = 20
 SETTLE_S = 10.0
 _SCORED = "SELECT coalesce(sum(next_offset), 0) FROM scoring.progress WHERE topic = $1"
-_COMMITTED = "SELECT event_id::text FROM scoring.event WHERE event_id = ANY($1::uuid[])"
+_COMMITTED = """
+SELECT event.event_id::text, coalesce(customer.merged_into, customer.id)::text
+FROM scoring.event LEFT JOIN scoring.episode ON episode.id = event.episode
+JOIN scoring.customer ON customer.id = coalesce(episode.owner, event.leaf)
+WHERE event.event_id = ANY($1::uuid[])
+"""
 _DECIDED = "SELECT coalesce(sum(next_offset), 0) FROM alerts.progress WHERE topic = $1"
 
 
@@ -48,7 +53,7 @@ class Pacer:
         self._ports = ingest, scoring, receiver
         self._sent: dict[str, float] = {}
         self._mailed: dict[str, float] = {}
-        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._waiting: dict[str, asyncio.Future[str]] = {}
 
     async def burst(self, feed: Iterator[Delivery], count: int) -> float:
         """Deliveries per second of the whole loop when it gets them as fast as it takes them, until alerts
@@ -119,17 +124,19 @@ class Pacer:
         if one.email is not None:
             self._mailed[one.email] = began
         if looked_at:
-            await self._committed(event)
+            customer = await self._committed(event)
             headers = {"authorization": f"Bearer {key}"}
-            status, _ = await scoring.ask(http_request(f"/v1/events/{event}", headers, method="GET"))
+            status, _ = await scoring.ask(
+                http_request(f"/v1/customers/{customer}/score", headers, method="GET")
+            )
             if status != 200:
-                raise RuntimeError(f"an event that is committed was answered {status}")
+                raise RuntimeError(f"the score of an event that is committed was answered {status}")
             paced.readable.append(time.time() - began)
 
-    async def _committed(self, event: str) -> None:
-        """Returns at most LOOK_S after the commit. Asking the service until it knows would be load itself."""
-        found = self._waiting.setdefault(event, asyncio.get_running_loop().create_future())
-        await found
+    async def _committed(self, event: str) -> str:
+        """Whose score it is part of, at most LOOK_S after the commit of both. Asking the service until it
+        knows would be load itself."""
+        return await self._waiting.setdefault(event, asyncio.get_running_loop().create_future())
 
     async def _watch(self) -> None:
         """Asks for all that are waited for at once."""
@@ -138,7 +145,7 @@ class Pacer:
             while True:
                 if self._waiting:
                     for row in await conn.fetch(_COMMITTED, list(self._waiting)):
-                        self._waiting.pop(row[0]).set_result(None)
+                        self._waiting.pop(row[0]).set_result(row[1])
                 await asyncio.sleep(LOOK_S)
         finally:
             conn.terminate()
