@@ -115,7 +115,7 @@ class Relay:
             sent, refused = await self._carry(connection)
             if refused:
                 await asyncio.sleep(RETRY_S)
-            elif not sent:
+            elif sent < BATCH:
                 await self._pause()
 
     def _is_due(self, what: str, every_s: float) -> bool:

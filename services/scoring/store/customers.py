@@ -71,15 +71,17 @@ WHERE id IN (SELECT coalesce(merged_into, id) FROM scoring.customer WHERE id = A
 ORDER BY id FOR UPDATE OF root
 """  # noqa: S608
 _READ = f"SELECT {_HELD} FROM scoring.customer WHERE id = ANY($1::uuid[])"  # noqa: S608
+# Arrays of what an index has in order: the planner, who does not know how few, would read the table.
 _LOCK_DUE = f"""
-SELECT {_HELD} FROM scoring.customer WHERE id IN (
-  SELECT id FROM scoring.customer WHERE next_at <= $1 AND merged_into IS NULL ORDER BY next_at LIMIT $2)
+SELECT {_HELD} FROM scoring.customer WHERE id = ANY(ARRAY(
+  SELECT id FROM scoring.customer WHERE next_at <= $1 AND merged_into IS NULL ORDER BY next_at LIMIT $2))
 ORDER BY id FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 _LOCK_OLDER = f"""
-SELECT {_HELD} FROM scoring.customer WHERE id IN (
+SELECT {_HELD} FROM scoring.customer WHERE id = ANY(ARRAY(
   SELECT id FROM scoring.customer
-  WHERE generation < $1 AND merged_into IS NULL AND NOT organisation LIMIT $2)
+  WHERE generation < $1 AND merged_into IS NULL AND NOT organisation
+  ORDER BY organisation, generation LIMIT $2))
   AND generation < $1 ORDER BY id FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 _TYPES = {

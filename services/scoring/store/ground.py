@@ -40,6 +40,7 @@ WITH named AS (
 SELECT (SELECT count(*) FROM begun), ARRAY({AROUND.format("$10")}),
   EXISTS (SELECT FROM scoring.retraction WHERE target = ANY($11::uuid[]))
 """  # noqa: S608
+# Arrays of ids, no joins: the planner, who cannot know how few nodes there are, would read all links.
 _LOOK = f"""
 WITH node AS MATERIALIZED (
   SELECT id, organisation, born, rank, coalesce(merged_into, id) AS root FROM scoring.customer
@@ -50,9 +51,10 @@ SELECT {CLOCK},
     WHERE id = ANY($1::uuid[])),
   ARRAY(SELECT ROW(id::text, organisation, born, rank, root::text) FROM node),
   ARRAY(SELECT ROW(event_id::text, a::text, b::text, applied_at, gone_at) FROM (
-    SELECT link.* FROM node JOIN scoring.link ON link.a = node.id
-    UNION SELECT link.* FROM node JOIN scoring.link ON link.b = node.id) AS found),
-  ARRAY(SELECT ROW(leaf::text, identifier) FROM node JOIN scoring.identifier ON leaf = node.id),
+    SELECT * FROM scoring.link WHERE a = ANY(ARRAY(SELECT id FROM node))
+    UNION SELECT * FROM scoring.link WHERE b = ANY(ARRAY(SELECT id FROM node))) AS found),
+  ARRAY(SELECT ROW(leaf::text, identifier) FROM scoring.identifier
+    WHERE leaf = ANY(ARRAY(SELECT id FROM node))),
   ARRAY({AROUND.format("$3")})
 """  # noqa: S608
 

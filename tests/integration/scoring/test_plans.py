@@ -1,0 +1,65 @@
+"""However many customers there are, what a loop does at every turn goes by index alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.scoring.accounts import roll_up
+from services.scoring.batch import Context, absorb
+from services.scoring.store.types import Conn
+from services.scoring.sweeper import rescore, sweep
+from shared.db.engine import driver
+from tests.integration.scoring.kit import Room, event, records
+
+BIG = ("customer", "identifier", "link", "episode", "claim_0", "dirty_account")
+# Two of three leaves are merged, as where a person has an address, an id and a device: they keep the
+# generation 0, which made "older than this policy" look common.
+CROWD = """
+INSERT INTO scoring.customer (id, organisation, born, rank, merged_into, version, generation, scored_at)
+SELECT md5(n::text)::uuid, n % 30 = 0, 1, n, CASE WHEN n % 3 > 0 THEN md5((n - n % 3)::text)::uuid END,
+  (n % 3 = 0)::int, (n % 3 = 0)::int, 1 FROM generate_series(0, 29999) AS n;
+INSERT INTO scoring.identifier (identifier, leaf)
+SELECT 'user:crowd-' || n, md5(n::text)::uuid FROM generate_series(0, 29999) AS n;
+INSERT INTO scoring.link (event_id, a, b, applied_at)
+SELECT gen_random_uuid(), md5(n::text)::uuid, md5((n - n % 3)::text)::uuid, 1
+FROM generate_series(0, 29999) AS n WHERE n % 3 > 0;
+INSERT INTO scoring.episode (id, source, kind, key, owner)
+SELECT gen_random_uuid(), 'tool', 'ticket', n::text, md5((n - n % 3)::text)::uuid
+FROM generate_series(0, 29999) AS n;
+INSERT INTO scoring.claim (event_id, recorded, at, outcome, digest)
+SELECT gen_random_uuid(), 1, 1, 1, '' FROM generate_series(0, 79999) AS n;
+INSERT INTO scoring.dirty_account (account, person, news)
+SELECT md5((n * 30)::text)::uuid, md5((n * 30)::text)::uuid, '{}' FROM generate_series(0, 9999) AS n;
+ANALYZE
+"""
+
+
+async def _scanned(conn: Conn) -> dict[str, int]:
+    """How often each of the big tables was read from one end to the other."""
+    await conn.execute("SELECT pg_stat_force_next_flush()")
+    rows = await conn.fetch(
+        "SELECT relname, seq_scan FROM pg_stat_user_tables"
+        " WHERE schemaname = 'scoring' AND relname = ANY($1)",
+        BIG,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+async def test_no_turn_reads_a_whole_table(scoring: Room, mode: str) -> None:
+    """PostgreSQL takes the one plan or the other, by what it has seen before."""
+    batch = [
+        event("ticket.opened", f"t{n}", f"user:crowd-{3 * n}", f"email:new{n}@a.example", interaction=str(n))
+        for n in range(20)
+    ]
+    async with driver(scoring.pool) as conn:
+        await conn.execute(CROWD)
+        await conn.execute(f"SET plan_cache_mode = {mode}")
+        before = await _scanned(conn)
+        assert len(before) == len(BIG)
+        tally = await absorb(conn, records(batch), Context(scoring.engine, lambda _: None))
+        assert tally["applied"] == 20
+        assert await sweep(conn, scoring.engine, 200) == 0
+        assert await rescore(conn, scoring.engine, 200) == 0
+        assert await roll_up(conn, scoring.engine) == 1
+        assert await _scanned(conn) == before
