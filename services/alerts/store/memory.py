@@ -210,11 +210,14 @@ def _columns(rows: list[Alert]) -> tuple[list[object], ...]:
 
 
 async def due(connection: asyncpg.Connection, now: int, limit: int) -> list[str]:
-    """Subjects whose rules or alerts the clock has reached, locked; those others work on are left out."""
+    """Subjects whose rules or alerts the clock has reached, locked; those others work on are left out.
+
+    An array, because the planner does not know how few they are, and would read the table.
+    """
     rows = await connection.fetch(
-        "SELECT c.id FROM alerts.customer c WHERE c.id IN ("
+        "SELECT c.id FROM alerts.customer c WHERE c.id = ANY(ARRAY("
         " (SELECT customer FROM alerts.rule_state WHERE next_at <= $1 ORDER BY next_at LIMIT $2) UNION"
-        " (SELECT subject FROM alerts.alert WHERE next_at <= $1 ORDER BY next_at LIMIT $2))"
+        " (SELECT subject FROM alerts.alert WHERE next_at <= $1 ORDER BY next_at LIMIT $2)))"
         " ORDER BY c.id LIMIT $2 FOR UPDATE SKIP LOCKED",
         now,
         limit,
