@@ -104,13 +104,9 @@ class Pacer:
         await asyncio.gather(*tasks)
         reader.cancel()
         watcher.cancel()
-        await asyncio.sleep(SETTLE_S)
+        await self._settled(paced)
         listener.cancel()
         await asyncio.wait({reader, listener, watcher})
-        await self._alerts(paced)
-        missing = len(self._sent) - len(paced.told)
-        if missing:
-            raise RuntimeError(f"{missing} of {len(self._sent)} events were not told of")
         for wire in (ingest, scoring):
             await wire.close()
         return paced
@@ -165,15 +161,30 @@ class Pacer:
                     paced.told.append(early.pop(event) - self._sent[event])
                     waited.add(event)
 
-    async def _alerts(self, paced: Paced) -> None:
+    async def _settled(self, paced: Paced) -> None:
+        """Waits until all that was sent was told of, and its alerts are on the wire."""
+        until = time.perf_counter() + SETTLE_S
+        while True:
+            seen = await self._seen()
+            untold = len(self._sent) - len(paced.told)
+            missing = [email for email in self._mailed if email not in seen]
+            if not untold and not missing:
+                break
+            if time.perf_counter() > until:
+                raise RuntimeError(
+                    f"{untold} of {len(self._sent)} events were not told of, "
+                    f"{len(missing)} of {len(self._mailed)} alerts are not on the wire"
+                )
+            await asyncio.sleep(0.1)
+        paced.alerted += [seen[email] - at for email, at in self._mailed.items()]
+
+    async def _seen(self) -> dict[str, float]:
+        """When the alert of each customer arrived, by its email address."""
         receiver = Wire(self._ports[2], 1)
         _, body = await receiver.ask(http_request("/seen", {}, method="GET"))
         await receiver.close()
         seen: dict[str, float] = json.loads(body)
-        missing = [email for email in self._mailed if email not in seen]
-        if missing:
-            raise RuntimeError(f"{len(missing)} of {len(self._mailed)} alerts are not on the wire")
-        paced.alerted += [seen[email] - at for email, at in self._mailed.items()]
+        return seen
 
 
 def _ids(status: int, body: bytes) -> list[str]:
