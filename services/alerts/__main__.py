@@ -10,5 +10,5 @@ if __name__ == "__main__":
     from services.alerts.settings import Settings
     from shared.runtime.service import run
 
-    settings = Settings.load()
+    settings = Settings.of_environment()
     run(lambda: create_app(settings), settings, NAME)

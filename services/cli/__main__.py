@@ -2,4 +2,5 @@
 
 from services.cli.main import app
 
-app()
+if __name__ == "__main__":  # processes that it spawns import it, too
+    app()

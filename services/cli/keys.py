@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from services.cli import show
+from services.cli.database import database_of, reached
 from services.cli.options import AsJson, target_of
-from services.cli.target import CommandError, Target
+from services.cli.target import CommandError
 
 if TYPE_CHECKING:  # imported where it is used: the other commands start in a third of the time
     from shared.runtime.audit import AuditLog
@@ -21,18 +21,6 @@ if TYPE_CHECKING:  # imported where it is used: the other commands start in a th
 CREATED, REVOKED, NO_SUCH_KEY = 201, 204, 404
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 T = TypeVar("T")
-
-
-def database_of(target: Target) -> str:
-    """Return the database's address: DATABASE_URL, else that of the running instance."""
-    if given := os.environ.get("DATABASE_URL"):
-        return given
-    run = target.home.run()
-    if run is None:
-        raise CommandError(
-            f"no instance runs on {target.data_dir}. Start one with `cxloop up`, or set DATABASE_URL."
-        )
-    return run.database
 
 
 def with_keys(database_url: str, work: Callable[[ApiKeys], Awaitable[T]]) -> T:
@@ -55,7 +43,8 @@ def _with_both(database_url: str, work: Callable[[ApiKeys, AuditLog], Awaitable[
         finally:
             await engine.dispose()
 
-    return asyncio.run(run())
+    with reached(database_url):
+        return asyncio.run(run())
 
 
 async def _create(keys: ApiKeys, audit: AuditLog, name: str, scopes: list[Scope]) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from services.cli import migrations, show
-from services.cli.keys import database_of
+from services.cli.database import database_of, reached
 from services.cli.options import AsJson, target_of
 from services.cli.steps import Steps
 from services.cli.target import CommandError
@@ -23,7 +23,8 @@ def migrate(context: typer.Context, as_json: AsJson = False) -> None:
     Example: DATABASE_URL=postgresql://cxloop@db/cxloop cxloop migrate
     """
     done: list[str] = []
-    migrations.upgrade_all(database_of(target_of(context)), done.append)
+    with reached(database_of(target_of(context))) as database:
+        migrations.upgrade_all(database, done.append)
     if as_json:
         show.as_json({"schemas": done})
     else:
@@ -46,10 +47,9 @@ def rebuild(
     from services.scoring.rebuild import NotInForceError
     from services.scoring.rebuild import rebuild as fold_anew
 
-    database = database_of(target_of(context))
     policy = os.environ.get("CXLOOP_POLICY_FILE")
     try:
-        with Steps() as steps:
+        with reached(database_of(target_of(context))) as database, Steps() as steps:
             work = fold_anew(
                 database,
                 Path(policy) if policy else None,

@@ -5,34 +5,34 @@
 2. A row that does not is marked as of an older policy. Reads then fold the log until the sweeper's slow lane
    has written the row anew: its version rises, the change is told quietly, and nobody is paged.
 3. Rows that an older policy scored are in that lane already and are only counted.
+4. Where there are many, every core folds its part: customers do not depend on each other.
 Accounts are left out: they are sums of their people, made anew whenever one of these is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from services.scoring import past, policy_files, reads
-from services.scoring.domain.folds import pack_fold
+from services.scoring import policy_files
+from services.scoring.comparison import Difference, compare
 from services.scoring.domain.model import day_zero
-from services.scoring.domain.numbers import NANO
-from services.scoring.domain.score import Score
 from services.scoring.engine import Engine
-from services.scoring.past import Past
-from services.scoring.reads import Subject
-from services.scoring.store import episodes, events, identities, policies, reading
-from services.scoring.store.reading import Packed
-from services.scoring.store.types import Conn, Stored, episode_id
-from services.scoring.view import View
+from services.scoring.store import policies
+from services.scoring.store.types import Conn
 from shared.db.engine import create_engine, driver
 
 AT_ONCE: Final = 100
-SCORES: Final = ("health", "relationship", "risk")
-EPISODES: Final = "episodes"
+SHARE: Final = 400
+"""Customers that a process folds between two looks at the list: seconds, so that progress is seen."""
 FIRST: Final = "00000000-0000-0000-0000-000000000000"
 _ROOTS = """
 SELECT id::text FROM scoring.customer
@@ -45,18 +45,6 @@ class NotInForceError(Exception):
     """The policy given is not the one by which the database's rows were scored."""
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """One score of one customer for which row and log disagree; None is unknown.
-
-    `EPISODES` in place of a score: how many kept folds of episodes there are, and how many of them are right.
-    """
-
-    customer_id: str
-    score: str
-    row: float | None
-    log: float | None
-
-
 class Report(msgspec.Struct, frozen=True):
     """What a rebuild found. `older` rows wait for the slow lane and were not compared."""
 
@@ -64,6 +52,14 @@ class Report(msgspec.Struct, frozen=True):
     older: int
     differences: tuple[Difference, ...]
     marked: int
+
+
+class Compared(NamedTuple):
+    """What was found among some customers, as `Report` says it of all."""
+
+    customers: int
+    older: int
+    differences: list[Difference]
 
 
 async def rebuild(
@@ -78,24 +74,72 @@ async def rebuild(
 
     With `mark` those that differ are folded anew by the running service. Raises PolicyError, NotInForceError.
     """
-    pool = create_engine(database_url, 2, "cxloop-rebuild")
+    file = policy_file or policy_files.SHIPPED
+    pool = create_engine(database_url, 1, "cxloop-rebuild")
     try:
         seen, older, found = 0, 0, list[Difference]()
         async with driver(pool) as conn:
-            engine = await _in_force(conn, policy_file or policy_files.SHIPPED)
-            batch = [only] if only else await _roots(conn, FIRST)
-            while batch:
-                late, differences = await compare(conn, batch, engine)
-                seen, older = seen + len(batch), older + late
-                found += differences
+            engine = await _in_force(conn, file)
+            async for part in _compared(conn, engine, database_url, file, only):
+                seen, older = seen + part.customers, older + part.older
+                found += part.differences
                 told(seen)
-                batch = [] if only else await _roots(conn, batch[-1])
             differing = sorted({difference.customer_id for difference in found})
             if mark and differing:
                 await conn.execute(_MARK, differing)
         return Report(seen, older, tuple(found), len(differing) if mark else 0)
     finally:
         await pool.dispose()
+
+
+async def _compared(
+    conn: Conn, engine: Engine, database_url: str, file: Path, only: str | None
+) -> AsyncIterator[Compared]:
+    """Few customers are folded here, many by a process per core (case 4)."""
+    share = [only] if only else await _roots(conn, FIRST)
+    if len(share) < SHARE:
+        yield await _fold(conn, engine, share)
+        return
+    cores = len(os.sched_getaffinity(0))
+    spawn = multiprocessing.get_context("spawn")
+    workers = ProcessPoolExecutor(cores, mp_context=spawn, initializer=_leave_interrupts_to_the_parent)
+    try:
+        folding: set[asyncio.Future[Compared]] = set()
+        while share or folding:
+            while share and len(folding) <= cores:  # one more than is folded, so that nobody waits for us
+                work = workers.submit(_fold_share, database_url, file, share)
+                folding.add(asyncio.wrap_future(work))
+                share = await _roots(conn, share[-1])
+            done, folding = await asyncio.wait(folding, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                yield one.result()
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _fold_share(database_url: str, file: Path, customers: list[str]) -> Compared:
+    """In a process of its own."""
+
+    async def work() -> Compared:
+        pool = create_engine(database_url, 1, "cxloop-rebuild")
+        async with driver(pool) as conn:
+            compared = await _fold(conn, await _in_force(conn, file), customers)
+        await pool.dispose()
+        return compared
+
+    return asyncio.run(work())
+
+
+async def _fold(conn: Conn, engine: Engine, customers: list[str]) -> Compared:
+    older, found = 0, list[Difference]()
+    for start in range(0, len(customers), AT_ONCE):
+        late, differences = await compare(conn, customers[start : start + AT_ONCE], engine)
+        older, found = older + late, found + differences
+    return Compared(len(customers), older, found)
 
 
 async def _in_force(conn: Conn, file: Path) -> Engine:
@@ -108,58 +152,5 @@ async def _in_force(conn: Conn, file: Path) -> Engine:
     return Engine(policy, model, generations[-1].number)
 
 
-async def compare(conn: Conn, customers: list[str], engine: Engine) -> tuple[int, list[Difference]]:
-    """How many of these wait for the slow lane, and where the others differ from the log (case 1).
-
-    As many statements for all of them as for one.
-    """
-    async with conn.transaction(isolation="repeatable_read", readonly=True):
-        rows = await reading.packed(conn, customers)
-        fresh = [row for row in rows if row.generation == engine.generation]
-        live = await _live(conn, fresh)
-        pasts = await _pasts(conn, fresh)
-        folds = await episodes.folds(conn, {leaf: row for row, past in pasts.items() for leaf in past.leaves})
-    found = list[Difference]()
-    for row in fresh:
-        at = reads.moment(row, None, None)
-        kept = reads.unpacked(row, live.get(row.id, []), engine, at.as_of)
-        log = Subject(pasts[row.id], []).view(engine, at)
-        pairs = [(name, getattr(kept.scores, name), getattr(log.scores, name)) for name in SCORES]
-        found += [Difference(row.id, name, _number(a), _number(b)) for name, a, b in pairs if a != b]
-        there = folds.get(row.id, {})
-        right = _right(there, log)
-        if right < len(there):
-            found.append(Difference(row.id, EPISODES, len(there), right))
-    return len(rows) - len(fresh), found
-
-
-def _right(there: Mapping[str, bytes], log: View) -> int:
-    """How many of these kept folds are what the log gives."""
-    settled = {episode_id(one.episode.key): one.fold for one in log.told if not one.fold.live}
-    return sum(episode in settled and raw == pack_fold(settled[episode]) for episode, raw in there.items())
-
-
-async def _live(conn: Conn, rows: Sequence[Packed]) -> dict[str, list[Stored]]:
-    """Events of each customer's live episodes."""
-    holder = {episode: row.id for row in rows for episode in row.live}
-    found: dict[str, list[Stored]] = {}
-    for stored in await events.of_episodes(conn, list(holder)) if holder else []:
-        if stored.episode is not None:
-            found.setdefault(holder[stored.episode], []).append(stored)
-    return found
-
-
-async def _pasts(conn: Conn, rows: Sequence[Packed]) -> dict[str, Past]:
-    """Everything that was ever said of each customer."""
-    leaves: dict[str, list[str]] = {row.id: [] for row in rows}
-    for node in await identities.nodes(conn, list(leaves)):
-        leaves[node.root].append(node.id)
-    return dict(zip(leaves, await past.of_components(conn, list(leaves.values())), strict=True))
-
-
-def _number(score: Score) -> float | None:
-    return None if score.value is None else score.value / NANO
-
-
 async def _roots(conn: Conn, after: str) -> list[str]:
-    return [record[0] for record in await conn.fetch(_ROOTS, after, AT_ONCE)]
+    return [record[0] for record in await conn.fetch(_ROOTS, after, SHARE)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import urlsplit
 
 import asyncpg
+
+from shared.db.urls import asyncpg_url
 
 if TYPE_CHECKING:  # imported where it is used: who needs one connection only can do without
     from sqlalchemy import AdaptedConnection
@@ -21,15 +22,6 @@ IDLE_IN_TRANSACTION_S: Final = 30.0
 POOL_TIMEOUT_S: Final = 5.0
 CLIENT_GRACE_S: Final = 5.0
 """The client gives up this much after the server should have: only a dead server or network gets so far."""
-
-
-def asyncpg_url(database_url: str) -> str:
-    """The URL as asyncpg reads it; `postgres://` and SQLAlchemy's `postgresql+driver://` are accepted."""
-    parts = urlsplit(database_url)
-    scheme = parts.scheme.partition("+")[0]
-    if scheme not in ("postgresql", "postgres"):
-        raise ValueError("a database URL starts with postgresql://")
-    return "postgresql" + database_url[len(parts.scheme) :]
 
 
 async def connect(
@@ -54,6 +46,8 @@ async def connect(
             # Whoever waited for a lock must see what the other wrote, whatever the server's default is.
             "default_transaction_isolation": "read committed",
             "jit": "off",  # every statement is short; compiling one costs more than running it
+            # Plans are kept, those made while a table was empty too: by index they stay right when it fills.
+            "enable_seqscan": "off",
         },
     )
 

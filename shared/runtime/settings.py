@@ -6,8 +6,10 @@ import base64
 import binascii
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.db.urls import asyncpg_url
 
 KEY_BYTES = 32
 
@@ -29,6 +31,11 @@ def _secret_keys(value: SecretStr) -> SecretStr:
     return value
 
 
+def _database_url(value: str) -> str:
+    asyncpg_url(value)
+    return value
+
+
 SecretKey = Annotated[SecretStr, AfterValidator(_secret_keys)]
 
 
@@ -47,7 +54,7 @@ class ServiceSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    database_url: str = Field(
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         validation_alias=AliasChoices("DATABASE_URL", "database_url"),
         repr=False,
         description="PostgreSQL 15 or later: postgresql://user:password@host:port/name, or over a Unix "
@@ -77,3 +84,20 @@ class ServiceSettings(BaseSettings):
     def load(cls, **overrides: object) -> Self:
         """From the environment; `overrides` by field name win. Raises pydantic.ValidationError."""
         return cls.model_validate(overrides)
+
+    @classmethod
+    def of_environment(cls) -> Self:
+        """As `load`, for a process: it ends with a line for each setting that is missing or wrong."""
+        try:
+            return cls.load()
+        except ValidationError as error:
+            wrong = [cls._said("".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
+            lines = "\n  ".join(["cxloop: settings in the environment are missing or wrong:", *wrong])
+            raise SystemExit(lines) from None
+
+    @classmethod
+    def _said(cls, name: str, message: str) -> str:
+        field = cls.model_fields.get(name.lower())
+        variable = f"CXLOOP_{name.upper()}" if name in cls.model_fields else name
+        meaning = field.description if field else None
+        return f"{variable or 'all'}: {message.removeprefix('Value error, ')}. {meaning or ''}".rstrip()

@@ -136,7 +136,8 @@ class Pacer:
 
     async def _watch(self) -> None:
         """Asks for all that are waited for at once."""
-        conn = await asyncpg.connect(self._database)
+        settings = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+        conn = await asyncpg.connect(self._database, server_settings=settings)
         try:
             while True:
                 if self._waiting:

@@ -82,6 +82,26 @@ def test_a_run_file_of_a_dead_instance_is_not_believed(tmp_path: Path) -> None:
     assert Home(tmp_path).run() is None
 
 
+@pytest.mark.parametrize("command", [["migrate"], ["keys", "list"], ["rebuild"]])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://me:hush@127.0.0.1:1/x", "PostgreSQL at 127.0.0.1 cannot be used: Connect call failed"),
+        ("postgresql://me:hush@/x?host=/nowhere", "PostgreSQL at its socket cannot be used: No such file"),
+        ("postgresql://me:hu/sh@db/x", "the port in a database URL is a number"),
+        ("mysql://me:hush@db/x", "starts with postgresql://"),
+    ],
+)
+def test_a_database_that_cannot_be_used(
+    command: list[str], url: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("COLUMNS", "300")
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1 and result.exception.__class__ is SystemExit
+    assert said in result.stderr and "DATABASE_URL" in result.stderr and "sh@" not in result.output
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(None, "-"), ("", "-"), ([], "-"), (0, "0"), (0.123, "0.12"), (41.6, "42"), (["a", "b"], "a, b")],

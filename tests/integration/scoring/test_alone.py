@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from services.scoring import accounts
+from services.scoring import accounts, rebuild
 from services.scoring.accounts import MovedError, roll_up
+from services.scoring.comparison import EPISODES, Difference, compare
 from services.scoring.domain.model import Model
 from services.scoring.engine import Engine
 from services.scoring.maintenance import make_partitions, quarter
-from services.scoring.rebuild import EPISODES, Difference, compare
 from services.scoring.store import policies
 from services.scoring.sweeper import Sweeper, rescore, sweep
 from shared.db.engine import driver
@@ -168,6 +168,26 @@ async def test_a_rebuild_agrees_to_the_bit_and_finds_what_does_not(scoring: Room
         await conn.execute("UPDATE scoring.customer SET state = $1 WHERE id = $2::uuid", other, roots[0])
         older, differences = await compare(conn, roots, scoring.engine)
     assert older == 0 and {d.customer_id for d in differences} == {roots[0]}
+
+
+async def test_a_rebuild_of_many_is_shared_among_processes(
+    scoring: Room, own_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "SHARE", 2)
+    people = [f"user:one-of-many-{n}" for n in range(7)]
+    answers = [
+        event("survey.answered", p, p, response=p, metric="nps", score=9 if p == people[0] else 2)
+        for p in people
+    ]
+    await scoring.fold(*answers)
+    seen: list[int] = []
+    assert await rebuild.rebuild(own_database_url, told=seen.append) == rebuild.Report(7, 0, (), 0)
+    assert seen == sorted(seen) and seen[-1] == 7 and len(seen) == 4
+    wrong = await scoring.root(people[6])
+    happy = (await scoring.row(people[0])).state
+    await scoring.query("UPDATE scoring.customer SET state = $1 WHERE id = $2::uuid", happy, wrong)
+    report = await rebuild.rebuild(own_database_url)
+    assert report.marked == 1 and {d.customer_id for d in report.differences} == {wrong}
 
 
 async def test_a_rebuild_finds_folds_from_which_the_next_event_would_go_wrong(scoring: Room) -> None:

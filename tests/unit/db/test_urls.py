@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.db.engine import asyncpg_url
+from shared.db.urls import asyncpg_url
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,8 @@ from shared.db.engine import asyncpg_url
         ("postgresql://postgres@/postgres?host=/run/x", "postgresql://postgres@/postgres?host=/run/x"),
         ("postgresql:///d?host=/run/x", "postgresql:///d?host=/run/x"),
         ("postgresql://u:p%2F%40@h/d", "postgresql://u:p%2F%40@h/d"),
+        ("postgresql://u:p@[::1]:5433,h:5434,i/d", "postgresql://u:p@[::1]:5433,h:5434,i/d"),
+        ("postgresql://u@[::1]/d", "postgresql://u@[::1]/d"),
     ],
 )
 def test_written_as_the_driver_reads_it(given: str, asked: str) -> None:
@@ -26,3 +28,10 @@ def test_written_as_the_driver_reads_it(given: str, asked: str) -> None:
 def test_what_is_no_address_of_postgresql(url: str) -> None:
     with pytest.raises(ValueError, match="postgresql://"):
         asyncpg_url(url)
+
+
+@pytest.mark.parametrize("place", ["u:p@h:port", "u:p@h:65536", "u:p@h,i:5432x", "u:se/cret@h", "u@[::1]:x"])
+def test_a_port_is_a_number_and_what_may_be_a_password_is_not_told(place: str) -> None:
+    with pytest.raises(ValueError, match="the port in a database URL") as raised:
+        asyncpg_url(f"postgresql://{place}/d")
+    assert place not in str(raised.value) and "se" not in str(raised.value).split()

@@ -61,3 +61,20 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError) as caught:
         ServiceSettings.load()
     assert "DATABASE_URL" in str(caught.value)
+
+
+def test_a_process_ends_with_a_line_for_each(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DATABASE_URL", "postgresql://me:hu/sh@db/x")
+    environment.setenv("CXLOOP_PORT", "99999")
+    environment.delenv("CXLOOP_SECRET_KEY")
+    with pytest.raises(SystemExit) as ended:
+        ServiceSettings.of_environment()
+    first, *lines = str(ended.value.code).splitlines()
+    assert first.endswith("missing or wrong:")
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "DATABASE_URL",
+        "CXLOOP_PORT",
+        "CXLOOP_SECRET_KEY",
+    ]
+    assert "is a number" in lines[0] and "postgresql://user" in lines[0] and "Base64" in lines[2]
+    assert "sh@db" not in str(ended.value.code) and "99999" not in str(ended.value.code)
