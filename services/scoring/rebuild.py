@@ -17,6 +17,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,7 +33,9 @@ from shared.db.engine import create_engine, driver
 
 AT_ONCE: Final = 100
 SHARE: Final = 400
-"""Customers that a process folds between two looks at the list: seconds, so that progress is seen."""
+"""Customers that a process folds between two reports of how far it is."""
+CONTEXT: Final = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload([__name__, "sqlalchemy.ext.asyncio", "sqlalchemy.dialects.postgresql.asyncpg"])
 FIRST: Final = "00000000-0000-0000-0000-000000000000"
 _ROOTS = """
 SELECT id::text FROM scoring.customer
@@ -75,6 +78,8 @@ async def rebuild(
     With `mark` those that differ are folded anew by the running service. Raises PolicyError, NotInForceError.
     """
     file = policy_file or policy_files.SHIPPED
+    if not only:
+        forkserver.ensure_running()  # it imports what workers need while we look who there is
     pool = create_engine(database_url, 1, "cxloop-rebuild")
     try:
         seen, older, found = 0, 0, list[Difference]()
@@ -101,14 +106,14 @@ async def _compared(
         yield await _fold(conn, engine, share)
         return
     cores = len(os.sched_getaffinity(0))
-    spawn = multiprocessing.get_context("spawn")
-    workers = ProcessPoolExecutor(cores, mp_context=spawn, initializer=_leave_interrupts_to_the_parent)
+    workers = ProcessPoolExecutor(
+        cores, mp_context=CONTEXT, initializer=_begin, initargs=(database_url, file)
+    )
     try:
         folding: set[asyncio.Future[Compared]] = set()
         while share or folding:
             while share and len(folding) <= cores:  # one more than is folded, so that nobody waits for us
-                work = workers.submit(_fold_share, database_url, file, share)
-                folding.add(asyncio.wrap_future(work))
+                folding.add(asyncio.wrap_future(workers.submit(_fold_share, share)))
                 share = await _roots(conn, share[-1])
             done, folding = await asyncio.wait(folding, return_when=asyncio.FIRST_COMPLETED)
             for one in done:
@@ -117,21 +122,37 @@ async def _compared(
         workers.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class _Worker:
+    """What a process keeps from one share to the next."""
+
+    def __init__(self, database_url: str, file: Path) -> None:
+        self._file = file
+        self._pool = create_engine(database_url, 1, "cxloop-rebuild")
+        self._runner = asyncio.Runner()
+        self._engine: Engine | None = None
+
+    def fold(self, customers: list[str]) -> Compared:
+        return self._runner.run(self._fold(customers))
+
+    async def _fold(self, customers: list[str]) -> Compared:
+        async with driver(self._pool) as conn:
+            self._engine = self._engine or await _in_force(conn, self._file)
+            return await _fold(conn, self._engine, customers)
 
 
-def _fold_share(database_url: str, file: Path, customers: list[str]) -> Compared:
-    """In a process of its own."""
+_worker: _Worker | None = None
 
-    async def work() -> Compared:
-        pool = create_engine(database_url, 1, "cxloop-rebuild")
-        async with driver(pool) as conn:
-            compared = await _fold(conn, await _in_force(conn, file), customers)
-        await pool.dispose()
-        return compared
 
-    return asyncio.run(work())
+def _begin(database_url: str, file: Path) -> None:
+    """Prepare this process; it connects with its first share, where errors are told."""
+    global _worker  # noqa: PLW0603 - the pool hands nothing else from its initializer to its tasks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted as well, and ends us
+    _worker = _Worker(database_url, file)
+
+
+def _fold_share(customers: list[str]) -> Compared:
+    assert _worker is not None, "the initializer has run"
+    return _worker.fold(customers)
 
 
 async def _fold(conn: Conn, engine: Engine, customers: list[str]) -> Compared:

@@ -101,10 +101,11 @@ def _joined(report: Report, wanted: list[str]) -> Report:
         old = load(file)
     except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
         return report
+    anew = {*wanted, *(one.family for one in report.rows)}  # a rebuild is measured with scoring
     return replace(
         report,
-        rows=[r for r in old.rows if r.family not in wanted] + report.rows,
-        sides=[s for s in old.sides if s.family not in wanted] + report.sides,
+        rows=[r for r in old.rows if r.family not in anew] + report.rows,
+        sides=[s for s in old.sides if s.family not in anew] + report.sides,
     )
 
 
