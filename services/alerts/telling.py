@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from services.alerts.domain.alert import Alert
-from services.alerts.domain.councils import Council, Person, lead, person
+from services.alerts.domain.councils import DEFAULT, Council, Person, lead, person
 from services.alerts.domain.levels import ToldTo
 from services.alerts.domain.lifecycle import Told
 from services.alerts.domain.message import SOURCE, delivery_id, envelope, event_id, told
@@ -39,19 +39,23 @@ class Teller:
     def deliveries(
         self, news: Sequence[Told], routes: Iterable[Route], councils: Mapping[str, Council], now: Micros
     ) -> list[NewDelivery]:
-        """One row per change and receiver, in the order of the changes."""
+        """One row per change and receiver, in the order of the changes.
+
+        Where the council that an alert was opened for is no more, `default` hears what becomes of it.
+        """
         routes = list(routes)
         rows: list[NewDelivery] = []
         for item in news:
             bodies: dict[str, bytes] = {}
             event = event_id(item.alert, item.what)
+            council = item.alert.council if item.alert.council in councils else DEFAULT
             for route in routes:
-                if route.councils and item.alert.council not in route.councils:
+                if route.councils and council not in route.councils:
                     continue
                 if route.detail not in bodies:
                     bodies[route.detail] = told(item.alert, item.what, now, route.detail, to_json)
                 rows.append(_row(delivery_id(route.id, event), route.id, item, bodies[route.detail]))
-            rows += self._direct(item, councils.get(item.alert.council), event, now)
+            rows += self._direct(item, councils.get(council), event, now)
         return rows
 
     def _direct(self, item: Told, council: Council | None, event: str, now: Micros) -> list[NewDelivery]:

@@ -117,7 +117,8 @@ def calls(world: World) -> Iterator[tuple[str, str, Any]]:
     yield "POST", f"{alerts}/v1/rules", rule
     yield "PUT", f"{alerts}/v1/rules/{name}", rule | {"title": "And another title"}
     yield "DELETE", f"{alerts}/v1/rules/{name}", None
-    yield "PUT", f"{alerts}/v1/councils/{name}", {"name": "Only for this row"}
+    nobody = {"name": "Of no customer", "scope": {"region": [name]}}  # else it would get this row's alerts
+    yield "PUT", f"{alerts}/v1/councils/{name}", nobody
     endpoint = {"kind": "webhook", "url": world.hook.url, "councils": [name]}
     yield "POST", f"{alerts}/v1/endpoints", endpoint | {"id": name}
     yield "PUT", f"{alerts}/v1/endpoints/{name}", endpoint | {"detail": "reference"}

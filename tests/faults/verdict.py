@@ -190,7 +190,10 @@ def alerts_told(loop: Loop, hook: Hook, acknowledged: dict[str, Step], deadline_
         assert not live or max(live.values()) == 1, f"{person.email}: {live}"
         alerts += found
     for alert in alerts:
-        eventually(partial(_told, loop, hook, alert["id"]), f"every word about {alert['id']}", deadline_s)
+        try:
+            eventually(partial(_told, loop, hook, alert["id"]), f"every word about {alert['id']}", deadline_s)
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {_words(loop, hook, alert['id'])}") from None
     return len(alerts)
 
 
@@ -210,9 +213,15 @@ def _first_of_each_id(hook: Hook) -> list[Json]:
 
 def _told(loop: Loop, hook: Hook, alert: str) -> bool:
     """Every delivery about the alert has arrived."""
+    words = _words(loop, hook, alert)
+    return bool(words) and all(word["state"] == "delivered" and word["arrived"] for word in words)
+
+
+def _words(loop: Loop, hook: Hook, alert: str) -> list[Json]:
+    """What was to be told of an alert, and what became of it."""
     items = loop.get(f"{loop.alerts}/v1/deliveries", alert=alert, limit="200")["items"]
-    arrived = {headers["webhook-id"] for headers, _ in hook.taken}
-    return bool(items) and all(item["state"] == "delivered" and item["id"] in arrived for item in items)
+    arrived = {headers["webhook-id"] for headers, _ in list(hook.taken)}
+    return [item | {"arrived": item["id"] in arrived} for item in items]
 
 
 def nothing_unread(database_url: str, bootstrap: str, deadline_s: float = 60.0) -> None:

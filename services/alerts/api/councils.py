@@ -80,7 +80,8 @@ async def _put(state: AppState, council_id: str, body: CouncilBody) -> CouncilMo
     dependencies=[require(Scope.admin)],
 )
 async def delete_council(state: AppState, council_id: Id) -> None:
-    """Its customers fall to another council, or to `default`; its alerts keep their history."""
+    """Its customers fall to another council, or to `default`; its alerts keep their history, and
+    whoever `default` tells hears what becomes of them."""
     if council_id == DEFAULT:
         raise Problem("conflict", "the default council has every customer that no other has; it stays")
     async with state.writing() as connection:

@@ -112,6 +112,16 @@ def test_who_is_told() -> None:
         assert SecretBox.from_key(KEY).decrypt(row.recipient or b"") == who
 
 
+def test_the_default_council_hears_of_alerts_whose_council_is_no_more() -> None:
+    routes = [Route("mine", ("default",), "full"), Route("other", ("eu",), "full")]
+    lead = Council("default", members=(Person("Lea", "lea@example.com", "lead"),))
+    item = Told(replace(alert(), council="eu"), "escalated", tell="lead")
+    rows = teller().deliveries([item], routes, {"default": lead, "eu": Council("eu")}, NOW)
+    assert [row.lane for row in rows] == ["other"]
+    rows = teller().deliveries([item], routes, {"default": lead}, NOW)
+    assert [row.lane for row in rows] == ["mine", "direct"]
+
+
 def test_an_action_is_an_event_of_the_customer() -> None:
     item = Told(alert(version=4), "acted", "bob", "called", "spoke for an hour", outcome=True)
     alerts_row, feedback_row = teller().messages([item], NOW)
