@@ -17,7 +17,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -79,7 +79,7 @@ async def rebuild(
     """
     file = policy_file or policy_files.SHIPPED
     if not only:
-        forkserver.ensure_running()  # it imports what workers need while we look who there is
+        _prepare_workers()
     pool = create_engine(database_url, 1, "cxloop-rebuild")
     try:
         seen, older, found = 0, 0, list[Difference]()
@@ -97,6 +97,17 @@ async def rebuild(
         await pool.dispose()
 
 
+def _prepare_workers() -> None:
+    """What they need is imported while we look who there is, by a server that an interrupt does not reach:
+    it is for us, and we end our children."""
+    resource_tracker.ensure_running()  # it would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 async def _compared(
     conn: Conn, engine: Engine, database_url: str, file: Path, only: str | None
 ) -> AsyncIterator[Compared]:
@@ -109,8 +120,8 @@ async def _compared(
     workers = ProcessPoolExecutor(
         cores, mp_context=CONTEXT, initializer=_begin, initargs=(database_url, file)
     )
+    folding: set[asyncio.Future[Compared]] = set()
     try:
-        folding: set[asyncio.Future[Compared]] = set()
         while share or folding:
             while share and len(folding) <= cores:  # one more than is folded, so that nobody waits for us
                 folding.add(asyncio.wrap_future(workers.submit(_fold_share, share)))
@@ -119,6 +130,8 @@ async def _compared(
             for one in done:
                 yield one.result()
     finally:
+        for one in folding:
+            one.cancel()
         workers.shutdown(cancel_futures=True)
 
 
